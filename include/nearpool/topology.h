@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NEARPOOL_TOPOLOGY_H
+#define NEARPOOL_TOPOLOGY_H
+
+/**
+ * @file
+ * @brief The machine as an immutable value: nodes, CPUs, caches, distances.
+ *
+ * Where a function takes a `const near_topology *`, NULL means the process-wide snapshot of this machine. A node or CPU
+ * number is the kernel's and is never an index.
+ */
+
+#include <nearpool/level.h>
+#include <nearpool/status.h>
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** An immutable description of a machine, shared by reference. */
+typedef struct near_topology near_topology;
+
+/** Where a topology is read from: near_topology_options::source. */
+enum {
+    NEAR_TOPOLOGY_THIS_MACHINE = 0, /**< the process-wide snapshot of this machine */
+    NEAR_TOPOLOGY_XML = 1,          /**< an hwloc XML file; text is its path */
+    NEAR_TOPOLOGY_SYNTHETIC = 2,    /**< an hwloc synthetic description, such as "pack:2 numa:2 core:4 pu:2" */
+    NEAR_TOPOLOGY_SYSFS = 3         /**< another root of /sys and /proc; text is the folder */
+};
+
+/** How to make a topology. */
+typedef struct near_topology_options {
+    uint32_t struct_size; /**< sizeof(near_topology_options) */
+    int32_t source;       /**< NEAR_TOPOLOGY_* */
+    const char *text;     /**< what the source needs; NULL for this machine */
+} near_topology_options;
+
+/** What a topology holds, in numbers. */
+typedef struct near_topology_info {
+    uint32_t struct_size;    /**< in: sizeof(near_topology_info) */
+    uint32_t this_machine;   /**< 1 when it describes the machine that runs this program */
+    uint32_t synthetic_node; /**< 1 when the machine shows no NUMA node and one stands for all of it */
+    uint32_t node_count;     /**< NUMA nodes */
+    uint32_t cpu_count;      /**< CPUs (hardware threads) that are online */
+    uint32_t allowed_cpus;   /**< CPUs that cpuset and affinity allowed at discovery */
+    uint32_t core_count;     /**< cores */
+    uint32_t package_count;  /**< packages (sockets) */
+    uint32_t cache_count;    /**< groups of CPUs that share a last-level cache */
+    uint32_t page_bytes;     /**< bytes of a base page */
+    uint64_t memory_bytes;   /**< memory of all nodes */
+} near_topology_info;
+
+/** One NUMA node. */
+typedef struct near_node_info {
+    uint32_t struct_size;    /**< in: sizeof(near_node_info) */
+    uint32_t node;           /**< its number */
+    uint32_t package;        /**< index of its package, ::NEAR_NODE_UNKNOWN if it belongs to none */
+    uint32_t cpu_count;      /**< its CPUs; 0 for a memory-only node */
+    uint32_t allowed_cpus;   /**< those that this process may use */
+    uint32_t memory_allowed; /**< 1 when the cpuset allows its memory */
+    uint64_t memory_bytes;   /**< its memory; 0 for a node without */
+} near_node_info;
+
+/** One CPU (hardware thread). */
+typedef struct near_cpu_info {
+    uint32_t struct_size; /**< in: sizeof(near_cpu_info) */
+    uint32_t cpu;         /**< its number */
+    uint32_t node;        /**< its node, ::NEAR_NODE_UNKNOWN if it has none */
+    uint32_t core;        /**< index of its core in the machine */
+    uint32_t package;     /**< index of its package */
+    uint32_t cache;       /**< index of its last-level-cache group */
+    uint32_t smt;         /**< position among the threads of its core, from 0 */
+    uint32_t allowed;     /**< 1 when this process may use it */
+} near_cpu_info;
+
+/** The way from the CPUs of one node to the memory of another. */
+typedef struct near_link {
+    uint32_t struct_size;         /**< in: sizeof(near_link) */
+    uint32_t distance;            /**< the firmware's relative distance (SLIT): 10 is local; 0 is not known */
+    uint64_t bandwidth_mib_per_s; /**< read bandwidth from HMAT, MiB per second; 0 is not known */
+    uint64_t latency_ns;          /**< read latency from HMAT; 0 is not known */
+} near_link;
+
+/** The pool of one size of huge pages on one node, as it was at discovery. */
+typedef struct near_huge_pool {
+    uint64_t page_bytes; /**< bytes of a page */
+    uint64_t page_count; /**< pages set aside on the node */
+} near_huge_pool;
+
+/** How near_topology_format() writes a topology. */
+enum {
+    NEAR_FORMAT_TEXT = 0, /**< a summary for people */
+    NEAR_FORMAT_JSON = 1, /**< everything, for programs */
+    NEAR_FORMAT_XML = 2   /**< hwloc's XML, which ::NEAR_TOPOLOGY_XML reads */
+};
+
+/**
+ * @brief Makes a topology, or takes a reference to this machine's.
+ *
+ * I/O devices are not discovered here (that takes several times as long) but when first asked for.
+ *
+ * @param[in]  options   where to read it from; NULL: this machine, discovered once in the life of the process.
+ * @param[out] topology  the topology.
+ * @param[out] error     the sentence; may be NULL.
+ *
+ * @errors
+ * - ::NEAR_E_INVALID   @p topology is NULL; the source is unknown; text is NULL, empty, or given for this machine
+ * - ::NEAR_E_VERSION   the options have a size or a field that this library does not know
+ * - ::NEAR_E_TOPOLOGY  hwloc refused the text or file; the sentence has its reason
+ * - ::NEAR_E_SYSTEM    the file or folder cannot be read
+ * - ::NEAR_E_NOMEM     out of memory
+ *
+ * @owner    The caller's; near_topology_release() gives it back.
+ * @threads{safe}
+ * @blocking Reads files; about a millisecond for this machine the first time.
+ * @fork     A topology stays usable in the child.
+ * @since 0.1
+ */
+NEAR_API NEAR_MUST_CHECK near_status near_topology_create(const near_topology_options *options,
+                                                          near_topology **topology, near_error *error);
+
+/**
+ * @brief Takes one more reference.
+ *
+ * @param[in] topology  a topology; NULL: this machine's, and then NULL is returned.
+ * @return @p topology, to be released once more.
+ *
+ * @owner    The caller's.
+ * @threads{safe}
+ * @blocking Never.
+ * @fork     Works in the child.
+ * @since 0.1
+ */
+NEAR_API const near_topology *near_topology_retain(const near_topology *topology);
+
+/**
+ * @brief Gives a reference back; the last one frees the topology.
+ *
+ * @param[in] topology  a topology, or NULL.
+ *
+ * @threads{safe}
+ * @blocking Never.
+ * @fork     Works in the child.
+ * @since 0.1
+ */
+NEAR_API void near_topology_release(const near_topology *topology);
+
+/**
+ * @brief The topology in numbers.
+ *
+ * @param[in]  topology  a topology, or NULL.
+ * @param[out] info      the numbers.
+ *
+ * @errors
+ * - ::NEAR_E_INVALID   @p info is NULL
+ * - ::NEAR_E_VERSION   @p info has a struct_size that this library does not know
+ * - ::NEAR_E_TOPOLOGY  @p topology is NULL and this machine could not be read
+ *
+ * @threads{safe}
+ * @blocking Only when it discovers this machine.
+ * @fork     Works in the child.
+ * @since 0.1
+ */
+NEAR_API NEAR_MUST_CHECK near_status near_topology_get_info(const near_topology *topology, near_topology_info *info);
+
+/**
+ * @brief How many NUMA nodes there are.
+ *
+ * @param[in] topology  a topology, or NULL.
+ * @return at least 1; 0 only when @p topology is NULL and this machine could not be read.
+ *
+ * @threads{safe}
+ * @blocking Only when it discovers this machine.
+ * @fork     Works in the child.
+ * @since 0.1
+ */
+NEAR_API size_t near_topology_node_count(const near_topology *topology);
+
+/**
+ * @brief The number of the n-th node, in ascending order.
+ *
+ * @param[in] topology  a topology, or NULL.
+ * @param[in] index     from 0.
+ * @return the node's number; ::NEAR_NODE_UNKNOWN when @p index is too large.
+ *
+ * @threads{safe}
+ * @blocking Only when it discovers this machine.
+ * @fork     Works in the child.
+ * @since 0.1
+ */
+NEAR_API uint32_t near_topology_node_at(const near_topology *topology, size_t index);
+
+/**
+ * @brief Facts of one node.
+ *
+ * @param[in]  topology  a topology, or NULL.
+ * @param[in]  node      a node's number.
+ * @param[out] info      the facts.
+ *
+ * @errors
+ * - ::NEAR_E_INVALID   @p info is NULL
+ * - ::NEAR_E_VERSION   @p info has a struct_size that this library does not know
+ * - ::NEAR_E_TOPOLOGY  @p topology is NULL and this machine could not be read
+ * - ::NEAR_E_NO_NODE   there is no node @p node
+ *
+ * @threads{safe}
+ * @blocking Only when it discovers this machine.
+ * @fork     Works in the child.
+ * @since 0.1
+ */
+NEAR_API NEAR_MUST_CHECK near_status near_topology_node_info(const near_topology *topology, uint32_t node,
+                                                             near_node_info *info);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/boundary.hpp"
+
+#include "base/text.hpp"
+
+#include <cxxabi.h>
+#include <exception>
+#include <new>
+
+namespace nearpool::api {
+namespace {
+
+constexpr std::size_t message_offset = offsetof(near_error, message);
+
+void write_error(near_error *error, const Error &why, const char *operation) {
+    if (error == nullptr) {
+        return;
+    }
+    const std::size_t size = error->struct_size < sizeof(near_error) ? error->struct_size : sizeof(near_error);
+    error->status = why.status;
+    error->native_domain = why.domain;
+    error->native_code = why.code;
+    copy_text(error->message, size - message_offset, operation + (": " + why.message));
+}
+
+} // namespace
+
+bool usable(const near_error *error) {
+    return error == nullptr ||
+           (check_struct_size("near_error", error->struct_size, sizeof(near_error)) &&
+            error->struct_size > message_offset);
+}
+
+near_status report(const char *operation, const Error &why, near_error *error) noexcept {
+    try {
+        write_error(error, why, operation);
+    } catch (...) { // no memory for the sentence: the status is what matters
+        error->status = why.status;
+        error->message[0] = '\0';
+    }
+    return why.status;
+}
+
+near_status report_exception(const char *operation, near_error *error) {
+    try {
+        throw;
+    } catch (const std::bad_alloc &) {
+        return report(operation, Error{NEAR_E_NOMEM, NEAR_DOMAIN_NONE, 0, {}}, error);
+    } catch (const abi::__forced_unwind &) { // must not be swallowed
+        throw;
+    } catch (const std::exception &exception) {
+        return report(operation, fail(NEAR_E_INTERNAL, "unexpected exception: %s", exception.what()), error);
+    } catch (...) {
+        return report(operation, Error{NEAR_E_INTERNAL, NEAR_DOMAIN_NONE, 0, {}}, error);
+    }
+}
+
+Done check_pointer(const void *pointer, const char *name) {
+    return pointer != nullptr ? Done() : fail(NEAR_E_INVALID, "%s is NULL", name);
+}
+
+Done check_list(const void *list, std::size_t count, const char *name) {
+    if (list == nullptr && count != 0) {
+        return fail(NEAR_E_INVALID, "%s is NULL with a count of %zu", name, count);
+    }
+    if (list != nullptr && count == 0) {
+        return fail(NEAR_E_EMPTY_SET, "%s is empty; pass NULL for the default", name);
+    }
+    return {};
+}
+
+Done check_output_list(const void *list, std::size_t capacity, const std::size_t *needed, const char *name) {
+    if (list == nullptr && capacity != 0) {
+        return fail(NEAR_E_INVALID, "%s is NULL with a capacity of %zu", name, capacity);
+    }
+    return check_pointer(needed, "needed");
+}
+
+} // namespace nearpool::api
