@@ -18,24 +18,24 @@ typedef struct near_capabilities near_capabilities;
 
 /** What can be asked for: the parameter of near_capabilities_get(). */
 enum {
-    NEAR_CAPABILITY_STRICT = 0,             /**< all that strict mode needs; the sentence lists what is missing */
-    NEAR_CAPABILITY_MULTIPLE_NODES = 1,     /**< more than one NUMA node; value: how many */
-    NEAR_CAPABILITY_MEMORY_BINDING = 2,     /**< mbind() with MPOL_BIND */
-    NEAR_CAPABILITY_PLACEMENT_QUERY = 3,    /**< move_pages() says where pages are */
-    NEAR_CAPABILITY_AFFINITY = 4,           /**< threads can be pinned, and the pin is seen */
-    NEAR_CAPABILITY_MIGRATION = 5,          /**< pages can be moved between nodes */
-    NEAR_CAPABILITY_LOCKING = 6,            /**< memory can be locked; value: bytes allowed (RLIMIT_MEMLOCK) */
-    NEAR_CAPABILITY_HUGE_PAGES_2M = 7,      /**< 2 MiB pages are free now; value: how many */
-    NEAR_CAPABILITY_HUGE_PAGES_1G = 8,      /**< 1 GiB pages are free now; value: how many */
-    NEAR_CAPABILITY_TRANSPARENT_HUGE = 9,   /**< transparent huge pages; the sentence has `enabled` and `defrag` */
-    NEAR_CAPABILITY_PREFERRED_MANY = 10,    /**< MPOL_PREFERRED_MANY (Linux 5.15) */
+    NEAR_CAPABILITY_STRICT = 0,               /**< all that strict mode needs; the sentence lists what is missing */
+    NEAR_CAPABILITY_MULTIPLE_NODES = 1,       /**< more than one NUMA node; value: how many */
+    NEAR_CAPABILITY_MEMORY_BINDING = 2,       /**< mbind() with MPOL_BIND */
+    NEAR_CAPABILITY_PLACEMENT_QUERY = 3,      /**< move_pages() says where pages are */
+    NEAR_CAPABILITY_AFFINITY = 4,             /**< threads can be pinned, and the pin is seen */
+    NEAR_CAPABILITY_MIGRATION = 5,            /**< pages can be moved between nodes */
+    NEAR_CAPABILITY_LOCKING = 6,              /**< memory can be locked; value: bytes allowed (RLIMIT_MEMLOCK) */
+    NEAR_CAPABILITY_HUGE_PAGES_2M = 7,        /**< 2 MiB pages are free now; value: how many */
+    NEAR_CAPABILITY_HUGE_PAGES_1G = 8,        /**< 1 GiB pages are free now; value: how many */
+    NEAR_CAPABILITY_TRANSPARENT_HUGE = 9,     /**< transparent huge pages; the sentence has `enabled` and `defrag` */
+    NEAR_CAPABILITY_PREFERRED_MANY = 10,      /**< MPOL_PREFERRED_MANY (Linux 5.15) */
     NEAR_CAPABILITY_WEIGHTED_INTERLEAVE = 11, /**< MPOL_WEIGHTED_INTERLEAVE (Linux 6.9) */
-    NEAR_CAPABILITY_BALANCING_OFF = 12,     /**< automatic NUMA balancing is off */
-    NEAR_CAPABILITY_ALL_CPUS = 13,          /**< cpuset and affinity allow every CPU; value: CPUs allowed */
-    NEAR_CAPABILITY_ALL_MEMORY = 14,        /**< the cpuset allows every node's memory; value: nodes allowed */
-    NEAR_CAPABILITY_NO_QUOTA = 15,          /**< no CPU quota; value: CPUs of the quota, in thousandths */
-    NEAR_CAPABILITY_NO_SECCOMP = 16,        /**< no seccomp filter is installed in this process */
-    NEAR_CAPABILITY_COUNT = 17              /**< how many there are in this version */
+    NEAR_CAPABILITY_BALANCING_OFF = 12,       /**< automatic NUMA balancing is off */
+    NEAR_CAPABILITY_ALL_CPUS = 13,            /**< cpuset and affinity allow every CPU; value: CPUs allowed */
+    NEAR_CAPABILITY_ALL_MEMORY = 14,          /**< the cpuset allows every node's memory; value: nodes allowed */
+    NEAR_CAPABILITY_NO_QUOTA = 15,            /**< no CPU quota; value: CPUs of the quota, in thousandths */
+    NEAR_CAPABILITY_NO_SECCOMP = 16,          /**< no seccomp filter is installed in this process */
+    NEAR_CAPABILITY_COUNT = 17                /**< how many there are in this version */
 };
 
 /** One answer. */

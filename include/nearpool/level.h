@@ -23,26 +23,26 @@ enum {
 
 /** Why a level is not ::NEAR_LEVEL_STRICT, or a capability is missing. */
 enum {
-    NEAR_REASON_NONE = 0,              /**< nothing to explain */
-    NEAR_REASON_NOT_THIS_MACHINE = 1,  /**< the topology describes another machine */
-    NEAR_REASON_FORBIDDEN = 2,         /**< a system call was refused (EPERM or ENOSYS: seccomp, a missing capability) */
-    NEAR_REASON_KERNEL = 3,            /**< this kernel does not have it */
-    NEAR_REASON_NOT_FAULTED = 4,       /**< pages are not faulted in: there is nothing to look at */
-    NEAR_REASON_ELSEWHERE = 5,         /**< pages, or the thread, are somewhere else */
-    NEAR_REASON_SAMPLED = 6,           /**< only some pages were looked at */
-    NEAR_REASON_CANNOT_LOOK = 7,       /**< there is no permitted way to see where pages are */
-    NEAR_REASON_FILE = 8,              /**< the page cache of a regular file takes no policy */
-    NEAR_REASON_NOT_ALLOWED = 9,       /**< outside what the cpuset or affinity of this process allows */
-    NEAR_REASON_NO_CPUS = 10,          /**< the node has no CPUs; the nearest node that has serves it */
-    NEAR_REASON_NO_MEMORY = 11,        /**< the node has no memory */
-    NEAR_REASON_NO_HUGE_PAGES = 12,    /**< no huge pages of that size are free, or they are switched off */
-    NEAR_REASON_QUOTA = 13,            /**< a CPU quota of the control group */
-    NEAR_REASON_LIMIT = 14,            /**< a resource limit (RLIMIT_MEMLOCK and the like) */
-    NEAR_REASON_BALANCING = 15,        /**< automatic NUMA balancing may move pages later */
-    NEAR_REASON_ONE_NODE = 16,         /**< the machine has one node: everything is near */
-    NEAR_REASON_UNKNOWN_NODE = 17,     /**< the node of the caller or the device is not known */
-    NEAR_REASON_NOT_STARTED = 18,      /**< threads have not started yet */
-    NEAR_REASON_SYSTEM = 19            /**< a system call failed for another reason, named in the sentence */
+    NEAR_REASON_NONE = 0,             /**< nothing to explain */
+    NEAR_REASON_NOT_THIS_MACHINE = 1, /**< the topology describes another machine */
+    NEAR_REASON_FORBIDDEN = 2,        /**< a system call was refused (EPERM or ENOSYS: seccomp, a missing capability) */
+    NEAR_REASON_KERNEL = 3,           /**< this kernel does not have it */
+    NEAR_REASON_NOT_FAULTED = 4,      /**< pages are not faulted in: there is nothing to look at */
+    NEAR_REASON_ELSEWHERE = 5,        /**< pages, or the thread, are somewhere else */
+    NEAR_REASON_SAMPLED = 6,          /**< only some pages were looked at */
+    NEAR_REASON_CANNOT_LOOK = 7,      /**< there is no permitted way to see where pages are */
+    NEAR_REASON_FILE = 8,             /**< the page cache of a regular file takes no policy */
+    NEAR_REASON_NOT_ALLOWED = 9,      /**< outside what the cpuset or affinity of this process allows */
+    NEAR_REASON_NO_CPUS = 10,         /**< the node has no CPUs; the nearest node that has serves it */
+    NEAR_REASON_NO_MEMORY = 11,       /**< the node has no memory */
+    NEAR_REASON_NO_HUGE_PAGES = 12,   /**< no huge pages of that size are free, or they are switched off */
+    NEAR_REASON_QUOTA = 13,           /**< a CPU quota of the control group */
+    NEAR_REASON_LIMIT = 14,           /**< a resource limit (RLIMIT_MEMLOCK and the like) */
+    NEAR_REASON_BALANCING = 15,       /**< automatic NUMA balancing may move pages later */
+    NEAR_REASON_ONE_NODE = 16,        /**< the machine has one node: everything is near */
+    NEAR_REASON_UNKNOWN_NODE = 17,    /**< the node of the caller or the device is not known */
+    NEAR_REASON_NOT_STARTED = 18,     /**< threads have not started yet */
+    NEAR_REASON_SYSTEM = 19           /**< a system call failed for another reason, named in the sentence */
 };
 
 /** A nanosecond count that means: wait as long as it takes. */

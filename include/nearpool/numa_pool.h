@@ -39,12 +39,12 @@ enum {
  */
 typedef void (*numa_pool_thread_fn)(uint32_t node, uint32_t worker, void *user_data);
 
-/** How to make a pool. All zero: this machine, all allowed nodes, a worker per allowed core, steal nearest, soft. */
+/** How to make a pool. All zero: this machine, all nodes, a worker per allowed core, steal nearest, soft. */
 typedef struct numa_pool_options {
     uint32_t struct_size;             /**< sizeof(numa_pool_options) */
     int32_t steal_policy;             /**< NUMA_POOL_STEAL_* */
     const near_topology *topology;    /**< NULL: this machine; another one's: routes and counts, pins nothing */
-    const uint32_t *nodes;            /**< the nodes of the pool; NULL: all that the cpuset allows */
+    const uint32_t *nodes;            /**< the nodes of the pool; NULL: all; in strict mode: all with allowed CPUs */
     size_t node_count;                /**< how many */
     uint32_t workers_per_node;        /**< 0: one per allowed core, in all at most the CPU quota, at least 1 a node */
     uint32_t strict;                  /**< 1: every worker is seen on its node's CPUs, or ::NEAR_E_STRICT */
@@ -60,15 +60,17 @@ typedef struct numa_pool_options {
 /**
  * @brief Makes a pool and starts its threads.
  *
- * Threads are named `numa-w<node>-<index>`. A listed node without allowed CPUs has no threads: the nearest node with
- * some serves its tasks (numa_pool_node_info::serving_node).
+ * Threads are named `numa-w<node>-<index>`. A node without allowed CPUs has no threads: those of the nearest node with
+ * some serve its tasks (numa_pool_node_info::serving_node). What is allowed is the cpuset and the affinity of the
+ * process when the topology was discovered, not a later pin of the calling thread.
  *
  * @param[in]  options  NULL: all defaults.
  * @param[out] pool     the pool.
  * @param[out] error    the sentence; may be NULL.
  *
  * @errors
- * - ::NEAR_E_INVALID      @p pool is NULL; an unknown steal policy; a node listed twice; more than 65 535 workers
+ * - ::NEAR_E_INVALID      @p pool is NULL; an unknown steal policy; a strict that is not 0 or 1; nodes NULL with a
+ * count; a node listed twice; more than 65 535 workers
  * - ::NEAR_E_VERSION      the options have a size or a field that this library does not know
  * - ::NEAR_E_EMPTY_SET    nodes are given and node_count is 0
  * - ::NEAR_E_TOPOLOGY     no topology was given and this machine could not be read

@@ -144,8 +144,7 @@ NEAR_API NEAR_MUST_CHECK near_status numa_pool_group_cancel(numa_pool_group *gro
  * @fork     ::NEAR_E_FORKED.
  * @since 0.1
  */
-NEAR_API NEAR_MUST_CHECK near_status numa_pool_group_get_counts(numa_pool_group *group,
-                                                                numa_pool_group_counts *counts);
+NEAR_API NEAR_MUST_CHECK near_status numa_pool_group_get_counts(numa_pool_group *group, numa_pool_group_counts *counts);
 
 #ifdef __cplusplus
 }

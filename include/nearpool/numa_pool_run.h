@@ -20,6 +20,8 @@ extern "C" {
  *
  * @param[in] pool       a pool.
  * @param[in] node       a node of the pool, or ::NUMA_POOL_NODE_LOCAL: the caller's, or the pool's node nearest to it.
+ *                       On a topology of another machine: the node that has a CPU of the caller's number there, else
+ * the first.
  * @param[in] run        the task.
  * @param[in] user_data  passed to it.
  *
@@ -55,6 +57,7 @@ NEAR_API NEAR_MUST_CHECK near_status numa_pool_submit(numa_pool *pool, uint32_t 
  * @errors
  * - ::NEAR_E_INVALID    @p pool or @p tasks is NULL, a task's run is NULL, or @p group is of another pool
  * - ::NEAR_E_EMPTY_SET  @p task_count is 0
+ * - ::NEAR_E_BUSY       @p group is cancelled and was not waited for since
  * - ::NEAR_E_NO_NODE    @p node is not in the pool
  * - ::NEAR_E_AGAIN      the node's queue has not room for all
  * - ::NEAR_E_SHUTDOWN   shutdown or destroy has begun and the caller is not one of the pool's own tasks
@@ -102,10 +105,9 @@ typedef near_status (*numa_pool_range_fn)(size_t begin, size_t end, uint32_t nod
  * @errors
  * - ::NEAR_E_INVALID   @p pool or @p body is NULL, or @p begin is greater than @p end
  * - ::NEAR_E_TASK      a part failed
- * - ::NEAR_E_AGAIN     bounded queues have no room
  * - ::NEAR_E_SHUTDOWN  shutdown or destroy has begun and the caller is not one of the pool's own tasks
  * - ::NEAR_E_FORKED    the pool was made in the parent of this process
- * - ::NEAR_E_NOMEM     out of memory
+ * - ::NEAR_E_NOMEM     out of memory; some parts may have run
  * - ::NEAR_E_SYSTEM    the default pool could not start its threads
  *
  * @owner    user_data stays the caller's.
@@ -119,7 +121,10 @@ NEAR_API NEAR_MUST_CHECK near_status numa_pool_parallel_for(numa_pool *pool, siz
                                                             near_error *error);
 
 /**
- * @brief Waits until every task accepted so far, and every task those submit, has run or was discarded.
+ * @brief Waits for a moment at which no accepted task waits or runs.
+ *
+ * So also for the tasks that tasks submit, and for those that other threads submit meanwhile; a group waits for some
+ * tasks alone.
  *
  * @param[in]  pool        a pool.
  * @param[in]  timeout_ns  how long at most; ::NEAR_FOREVER.

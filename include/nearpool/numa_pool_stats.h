@@ -106,8 +106,7 @@ NEAR_API NEAR_MUST_CHECK near_status numa_pool_nodes(const numa_pool *pool, uint
  * @fork     Works in the child.
  * @since 0.1
  */
-NEAR_API NEAR_MUST_CHECK near_status numa_pool_get_node_info(numa_pool *pool, uint32_t node,
-                                                             numa_pool_node_info *info);
+NEAR_API NEAR_MUST_CHECK near_status numa_pool_get_node_info(numa_pool *pool, uint32_t node, numa_pool_node_info *info);
 
 /**
  * @brief What a pool, or one node of it, has counted.

@@ -79,19 +79,19 @@ typedef struct near_region_options {
 
 /** Where the pages of a region are. */
 typedef struct near_placement {
-    uint32_t struct_size;     /**< in: sizeof(near_placement) */
-    int32_t level;            /**< NEAR_LEVEL_* */
-    int32_t reason_code;      /**< NEAR_REASON_* */
-    int32_t policy;           /**< the policy in force, NEAR_POLICY_* */
-    int32_t pages;            /**< the rung reached: ::NEAR_PAGES_BASE, _TRANSPARENT, _2M or _1G */
-    int32_t pages_reason;     /**< NEAR_REASON_*: why not the page size asked for */
-    size_t page_bytes;        /**< bytes of the unit in which pages are counted */
-    size_t page_count;        /**< pages of the region */
-    size_t looked_at_pages;   /**< pages that were looked at */
-    size_t present_pages;     /**< of these: in memory */
-    size_t near_pages;        /**< of these: near */
-    size_t huge_bytes;        /**< bytes in huge pages, where the kernel says so (smaps); else 0 */
-    char reason[232];         /**< a sentence; empty at ::NEAR_LEVEL_STRICT */
+    uint32_t struct_size;   /**< in: sizeof(near_placement) */
+    int32_t level;          /**< NEAR_LEVEL_* */
+    int32_t reason_code;    /**< NEAR_REASON_* */
+    int32_t policy;         /**< the policy in force, NEAR_POLICY_* */
+    int32_t pages;          /**< the rung reached: ::NEAR_PAGES_BASE, _TRANSPARENT, _2M or _1G */
+    int32_t pages_reason;   /**< NEAR_REASON_*: why not the page size asked for */
+    size_t page_bytes;      /**< bytes of the unit in which pages are counted */
+    size_t page_count;      /**< pages of the region */
+    size_t looked_at_pages; /**< pages that were looked at */
+    size_t present_pages;   /**< of these: in memory */
+    size_t near_pages;      /**< of these: near */
+    size_t huge_bytes;      /**< bytes in huge pages, where the kernel says so (smaps); else 0 */
+    char reason[232];       /**< a sentence; empty at ::NEAR_LEVEL_STRICT */
 } near_placement;
 
 /** Pages on one node. */

@@ -23,32 +23,32 @@ typedef int32_t near_status;
 
 /** The values of ::near_status. */
 enum {
-    NEAR_OK = 0,              /**< done */
-    NEAR_E_INVALID = -1,      /**< an argument has a value that this call cannot take */
-    NEAR_E_NO_NODE = -2,      /**< there is no such NUMA node */
-    NEAR_E_NO_CPU = -3,       /**< there is no such CPU, or the node has none */
-    NEAR_E_EMPTY_SET = -4,    /**< a list was given and it is empty */
-    NEAR_E_NOT_ALLOWED = -5,  /**< outside what the cpuset allows, or not permitted on this object */
-    NEAR_E_UNSUPPORTED = -6,  /**< this kernel, machine or source cannot do it */
-    NEAR_E_STRICT = -7,       /**< strict mode: what was asked for could not be achieved; nothing was kept */
-    NEAR_E_TOPOLOGY = -8,     /**< objects of different topologies were mixed, or a topology could not be read */
-    NEAR_E_TASK = -9,         /**< a task failed */
-    NEAR_E_SYSTEM = -10,      /**< a system call failed; near_error::native_code is its errno */
-    NEAR_E_NOMEM = -11,       /**< out of memory */
-    NEAR_E_AGAIN = -12,       /**< a bounded queue is full */
-    NEAR_E_TIMEOUT = -13,     /**< the time given was not enough */
-    NEAR_E_SHUTDOWN = -14,    /**< the pool takes no more work */
-    NEAR_E_BUSY = -15,        /**< the object is in use in a way that forbids this call */
-    NEAR_E_CAPACITY = -16,    /**< a hard limit was reached */
-    NEAR_E_STALE = -17,       /**< an id that is unknown or was released */
-    NEAR_E_NO_DRIVER = -18,   /**< no GPU driver */
-    NEAR_E_NO_DEVICE = -19,   /**< no GPU at all */
-    NEAR_E_DEVICE = -20,      /**< no such GPU here */
-    NEAR_E_CUDA = -21,        /**< a driver call failed; near_error::native_code is its CUresult */
-    NEAR_E_FORKED = -22,      /**< the object was made in the parent of this process */
+    NEAR_OK = 0,               /**< done */
+    NEAR_E_INVALID = -1,       /**< an argument has a value that this call cannot take */
+    NEAR_E_NO_NODE = -2,       /**< there is no such NUMA node */
+    NEAR_E_NO_CPU = -3,        /**< there is no such CPU, or the node has none */
+    NEAR_E_EMPTY_SET = -4,     /**< a list was given and it is empty */
+    NEAR_E_NOT_ALLOWED = -5,   /**< outside what the cpuset allows, or not permitted on this object */
+    NEAR_E_UNSUPPORTED = -6,   /**< this kernel, machine or source cannot do it */
+    NEAR_E_STRICT = -7,        /**< strict mode: what was asked for could not be achieved; nothing was kept */
+    NEAR_E_TOPOLOGY = -8,      /**< objects of different topologies were mixed, or a topology could not be read */
+    NEAR_E_TASK = -9,          /**< a task failed */
+    NEAR_E_SYSTEM = -10,       /**< a system call failed; near_error::native_code is its errno */
+    NEAR_E_NOMEM = -11,        /**< out of memory */
+    NEAR_E_AGAIN = -12,        /**< a bounded queue is full */
+    NEAR_E_TIMEOUT = -13,      /**< the time given was not enough */
+    NEAR_E_SHUTDOWN = -14,     /**< the pool takes no more work */
+    NEAR_E_BUSY = -15,         /**< the object is in use in a way that forbids this call */
+    NEAR_E_CAPACITY = -16,     /**< a hard limit was reached */
+    NEAR_E_STALE = -17,        /**< an id that is unknown or was released */
+    NEAR_E_NO_DRIVER = -18,    /**< no GPU driver */
+    NEAR_E_NO_DEVICE = -19,    /**< no GPU at all */
+    NEAR_E_DEVICE = -20,       /**< no such GPU here */
+    NEAR_E_CUDA = -21,         /**< a driver call failed; near_error::native_code is its CUresult */
+    NEAR_E_FORKED = -22,       /**< the object was made in the parent of this process */
     NEAR_E_WRONG_THREAD = -23, /**< only the thread that made the object may do this */
-    NEAR_E_VERSION = -24,     /**< a struct has a size or a field that this library does not know */
-    NEAR_E_INTERNAL = -25     /**< a defect of nearpool: please report it */
+    NEAR_E_VERSION = -24,      /**< a struct has a size or a field that this library does not know */
+    NEAR_E_INTERNAL = -25      /**< a defect of nearpool: please report it */
 };
 
 /** The values of near_error::native_domain. */

@@ -26,9 +26,8 @@ void write_error(near_error *error, const Error &why, const char *operation) {
 } // namespace
 
 bool usable(const near_error *error) {
-    return error == nullptr ||
-           (check_struct_size("near_error", error->struct_size, sizeof(near_error)) &&
-            error->struct_size > message_offset);
+    return error == nullptr || (check_struct_size("near_error", error->struct_size, sizeof(near_error)) &&
+                                error->struct_size > message_offset);
 }
 
 near_status report(const char *operation, const Error &why, near_error *error) noexcept {

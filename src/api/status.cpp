@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/status.hpp"
 #include "api/boundary.hpp"
 #include "base/log.hpp"
-#include "base/status.hpp"
 
 #include <nearpool/level.h>
 #include <nearpool/log.h>

@@ -45,10 +45,9 @@ static_assert(statuses.size() == static_cast<std::size_t>(-NEAR_E_INTERNAL) + 1)
 constexpr std::array<const char *, 3> levels{"none", "best effort", "strict"};
 
 constexpr std::array<const char *, NEAR_REASON_SYSTEM + 1> reasons{
-    "none",          "not this machine", "forbidden",      "kernel",       "not faulted in",
-    "elsewhere",     "sampled",          "cannot look",    "regular file", "not allowed",
-    "no CPUs",       "no memory",        "no huge pages",  "CPU quota",    "resource limit",
-    "NUMA balancing", "one node",        "unknown node",   "not started",  "system call",
+    "none",           "not this machine", "forbidden",   "kernel",       "not faulted in", "elsewhere",     "sampled",
+    "cannot look",    "regular file",     "not allowed", "no CPUs",      "no memory",      "no huge pages", "CPU quota",
+    "resource limit", "NUMA balancing",   "one node",    "unknown node", "not started",    "system call",
 };
 
 template <class Table> const char *at(const Table &table, int32_t index) {

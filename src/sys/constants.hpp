@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel's numbers, for the layers that may not include its headers (design.md section 7). Those that are newer than
-// Debian 12's headers are written out; the others are checked against the headers in constants.cpp.
+// The kernel's numbers, for the layers that may not include its headers (design.md section 7). Those that are newer
+// than Debian 12's headers are written out; the others are checked against the headers in constants.cpp.
 #pragma once
 
 #include <cstdint>

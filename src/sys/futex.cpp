@@ -16,9 +16,8 @@ public:
         timespec deadline{};
         deadline.tv_sec = static_cast<time_t>(deadline_ns / 1000000000U);
         deadline.tv_nsec = static_cast<long>(deadline_ns % 1000000000U);
-        const long result =
-            ::syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, expected,
-                      deadline_ns == UINT64_MAX ? nullptr : &deadline, nullptr, FUTEX_BITSET_MATCH_ANY);
+        const long result = ::syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, expected,
+                                      deadline_ns == UINT64_MAX ? nullptr : &deadline, nullptr, FUTEX_BITSET_MATCH_ANY);
         return result < 0 ? -errno : 0;
     }
 

@@ -23,8 +23,7 @@ public:
     }
 
     int map_at(void *address, std::size_t bytes, int protection, int flags, int descriptor, uint64_t offset) override {
-        void *mapped =
-            ::mmap(address, bytes, protection, flags | MAP_FIXED, descriptor, static_cast<off_t>(offset));
+        void *mapped = ::mmap(address, bytes, protection, flags | MAP_FIXED, descriptor, static_cast<off_t>(offset));
         return mapped == MAP_FAILED ? -errno : 0;
     }
 

@@ -1,0 +1,82 @@
+# Every target is one line over meson or one script. Quiet unless V=1; DEPS=no leaves the system's packages alone;
+# MACHINE=name runs the demo inside a virtual machine of tests/vm/machines.
+V ?=
+DEPS ?= yes
+MACHINE ?=
+WERROR ?=
+PREFIX ?= /usr/local
+DESTDIR ?=
+ARGS ?=
+
+run := $(if $(V),,.ci/quiet)
+setup := meson setup -Dprefix=$(PREFIX) -Dwerror=$(if $(WERROR),true,false)
+sanitize := -Db_lundef=false -Dexamples=false -Db_sanitize
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help deps build demo test bench vm consumers asan tsan lint format docs install clean
+export V
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
+
+deps: ## name and install the missing Debian packages
+	@$(if $(filter no,$(DEPS)),:,.ci/deps)
+
+build: deps build/build.ninja ## compile everything into build/
+	@$(run) ninja -C build
+
+demo: deps build/build.ninja ## build and run the main example (MACHINE=four-nodes: in that virtual machine)
+	@$(run) ninja -C build docs/examples/worker_pool
+	@$(if $(MACHINE),tests/vm/run $(MACHINE) --) build/docs/examples/worker_pool $(ARGS)
+
+test: build ## unit, contract and ABI tests, the virtual machines, the callers in other languages
+	@meson test -C build --no-rebuild --print-errorlogs $(if $(V),--verbose)
+	@tests/vm/all
+	@bindings/run
+
+bench: deps build-bench/build.ninja ## benchmarks: a table, and build-bench/bench.json
+	@$(run) ninja -C build-bench
+	@build-bench/tests/bench/nearpool_bench --benchmark_out=build-bench/bench.json --benchmark_out_format=json $(ARGS)
+
+vm: build ## the tests and proofs inside the virtual machines
+	@tests/vm/all $(MACHINE)
+
+consumers: build ## callers in C, C++, Rust, Go and a dlopen host, built from a staged install
+	@bindings/run
+
+asan: deps build-asan/build.ninja ## unit and contract tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(run) ninja -C build-asan
+	@.ci/sanitized build-asan
+
+tsan: deps build-tsan/build.ninja ## unit and contract tests under ThreadSanitizer
+	@$(run) ninja -C build-tsan
+	@.ci/sanitized build-tsan
+
+lint: build ## format, tidy, layers, prefix, map, table, padding and the rest, each also on a bad sample
+	@tests/lint/run build $(ARGS)
+
+format: ## write every C and C++ file as clang-format does
+	@tests/lint/checks/format . build --fix
+
+docs: deps ## the reference of the public headers, in build/docs/html
+	@$(run) docs/build build/docs
+
+install: build ## into PREFIX (DESTDIR is honoured)
+	@$(run) $(setup) --reconfigure build
+	@$(run) meson install -C build $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
+
+clean: ## remove the build folders
+	@rm -rf build build-asan build-tsan build-bench
+
+build/build.ninja: | deps
+	@$(run) $(setup) build
+
+build-bench/build.ninja: | deps
+	@$(run) $(setup) -Dbuildtype=release -Dbench=true -Dtests=false -Dexamples=false build-bench
+
+build-asan/build.ninja: | deps
+	@$(run) $(setup) $(sanitize)=address,undefined build-asan
+
+build-tsan/build.ninja: | deps
+	@$(run) $(setup) $(sanitize)=thread build-tsan

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "machine/scoped_pin.hpp"
+
+#include "api/boundary.hpp"
+#include "api/process.hpp"
+#include "base/text.hpp"
+
+#include <nearpool/affinity.h>
+
+using namespace nearpool;
+using namespace nearpool::api;
+
+namespace {
+
+Done check_cpus(const uint32_t *cpus, size_t cpu_count) {
+    if (cpu_count == 0) {
+        return fail(NEAR_E_EMPTY_SET, "cpus is empty; name at least one CPU");
+    }
+    return check_pointer(cpus, "cpus");
+}
+
+NumberSet set_of(const uint32_t *cpus, size_t cpu_count) {
+    return NumberSet(std::vector<uint32_t>(cpus, cpus + cpu_count));
+}
+
+Result<bool> wants_strict(const near_pin_options *options) {
+    const Result<near_pin_options> read = read_struct(options, "near_pin_options");
+    if (!read) {
+        return read.error();
+    }
+    if (read.value().strict > 1) {
+        return fail(NEAR_E_INVALID, "strict is %u; it must be 0 or 1", read.value().strict);
+    }
+    return read.value().strict == 1;
+}
+
+// What the three pins have in common: `make` gets the topology and whether to be strict.
+template <class Make>
+Done pin_with(const near_topology *topology, const near_pin_options *options, near_pin **pin, Make &&make) {
+    const Result<bool> strict = wants_strict(options);
+    if (!strict) {
+        return strict.error();
+    }
+    if (Done ok = check_pointer(pin, "pin"); !ok) {
+        return ok;
+    }
+    const Result<Ref<const Topology>> found = topology_of(topology);
+    if (!found) {
+        return found.error();
+    }
+    Result<std::unique_ptr<Pin>> made = make(*found.value(), strict.value());
+    if (!made) {
+        return made.error();
+    }
+    *pin = reinterpret_cast<near_pin *>(made.value().release());
+    return {};
+}
+
+// A machine that cannot be read is no reason to refuse: the kernel knows its CPUs too.
+Done check_on_this_machine(const NumberSet &cpus) {
+    const Result<Ref<const Topology>> machine = this_machine();
+    for (const uint32_t cpu : cpus) {
+        if (machine && machine.value()->cpu(cpu) == nullptr) {
+            return fail(NEAR_E_NO_CPU, "CPU %u is not on this machine (CPUs %s)", cpu,
+                        machine.value()->cpu_numbers().text().c_str());
+        }
+    }
+    return {};
+}
+
+} // namespace
+
+extern "C" {
+
+near_status near_pin_cpus(const near_topology *topology, const uint32_t *cpus, size_t cpu_count,
+                          const near_pin_options *options, near_pin **pin, near_error *error) {
+    return guarded("near_pin_cpus", error, [&]() -> Done {
+        if (Done ok = check_cpus(cpus, cpu_count); !ok) {
+            return ok;
+        }
+        return pin_with(topology, options, pin, [&](const Topology &machine, bool strict) {
+            return Pin::to_cpus(real_ports(), machine, set_of(cpus, cpu_count), strict);
+        });
+    });
+}
+
+near_status near_pin_node(const near_topology *topology, uint32_t node, const near_pin_options *options, near_pin **pin,
+                          near_error *error) {
+    return guarded("near_pin_node", error, [&]() -> Done {
+        return pin_with(topology, options, pin, [&](const Topology &machine, bool strict) {
+            return Pin::to_node(real_ports(), machine, node, strict);
+        });
+    });
+}
+
+near_status near_pin_nearest(const near_topology *topology, uint32_t node, const near_pin_options *options,
+                             near_pin **pin, near_error *error) {
+    return guarded("near_pin_nearest", error, [&]() -> Done {
+        return pin_with(topology, options, pin, [&](const Topology &machine, bool strict) {
+            return Pin::to_nearest(real_ports(), machine, node, strict);
+        });
+    });
+}
+
+near_status near_pin_get_report(const near_pin *pin, near_pin_report *report) {
+    return guarded([&]() -> Done {
+        if (Done ok = check_pointer(pin, "pin"); !ok) {
+            return ok;
+        }
+        if (Done ok = check_output(report, "near_pin_report"); !ok) {
+            return ok;
+        }
+        const PinReport &known = reinterpret_cast<const Pin *>(pin)->report();
+        near_pin_report answer{};
+        answer.level = known.enforcement.level;
+        answer.reason_code = known.enforcement.reason;
+        answer.node = known.node;
+        answer.cpu_count = known.cpu_count;
+        copy_text(answer.reason, known.enforcement.text);
+        write_struct(report, answer);
+        return {};
+    });
+}
+
+near_status near_pin_release(near_pin *pin, near_error *error) {
+    return guarded("near_pin_release", error,
+                   [&]() -> Done { return pin == nullptr ? Done() : Pin::release(reinterpret_cast<Pin *>(pin)); });
+}
+
+near_status near_affinity_get(uint32_t *cpus, size_t capacity, size_t *needed, near_error *error) {
+    return guarded("near_affinity_get", error, [&]() -> Done {
+        if (Done ok = check_output_list(cpus, capacity, needed, "cpus"); !ok) {
+            return ok;
+        }
+        NumberSet seen;
+        if (const int code = real_ports().affinity.get(&seen); code < 0) {
+            return fail_system(-code, "the kernel does not say on which CPUs the thread may run");
+        }
+        return write_list(std::vector<uint32_t>(seen.begin(), seen.end()), cpus, capacity, needed, "cpus");
+    });
+}
+
+near_status near_affinity_set(const uint32_t *cpus, size_t cpu_count, near_error *error) {
+    return guarded("near_affinity_set", error, [&]() -> Done {
+        if (Done ok = check_cpus(cpus, cpu_count); !ok) {
+            return ok;
+        }
+        const NumberSet wanted = set_of(cpus, cpu_count);
+        if (Done ok = check_on_this_machine(wanted); !ok) {
+            return ok;
+        }
+        if (Pin::held_by_caller()) {
+            return fail(NEAR_E_BUSY, "this thread holds a pin; release it first");
+        }
+        if (const int code = real_ports().affinity.set(wanted); code < 0) {
+            return fail_system(-code, "the kernel refused CPUs %s", wanted.text().c_str());
+        }
+        return {};
+    });
+}
+}

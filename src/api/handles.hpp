@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opaque handles are the objects themselves.
+#pragma once
+
+#include "pools/numa/group.hpp"
+#include "pools/numa/pool.hpp"
+
+namespace nearpool::api {
+
+inline numa::Pool *pool_of(numa_pool *handle) {
+    return reinterpret_cast<numa::Pool *>(handle);
+}
+inline const numa::Pool *pool_of(const numa_pool *handle) {
+    return reinterpret_cast<const numa::Pool *>(handle);
+}
+inline numa_pool *handle_of(numa::Pool *pool) {
+    return reinterpret_cast<numa_pool *>(pool);
+}
+inline numa::Group *group_of(numa_pool_group *handle) {
+    return reinterpret_cast<numa::Group *>(handle);
+}
+
+} // namespace nearpool::api

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "machine/pin.hpp"
+
+#include "base/text.hpp"
+
+#include <cerrno>
+#include <system_error>
+
+namespace nearpool {
+namespace {
+
+std::string errno_text(int error) {
+    return std::system_category().message(error);
+}
+
+int32_t reason_of(int error) {
+    switch (error) {
+    case EPERM:
+    case ENOSYS:
+    case EACCES:
+        return NEAR_REASON_FORBIDDEN;
+    case EINVAL: // none of the CPUs is online and in the cpuset
+        return NEAR_REASON_NOT_ALLOWED;
+    default:
+        return NEAR_REASON_SYSTEM;
+    }
+}
+
+// What the thread's affinity is seen to be, after it was asked to be `cpus`.
+Enforcement look(AffinityPort &affinity, const NumberSet &cpus) {
+    NumberSet seen;
+    if (const int error = affinity.get(&seen); error < 0) {
+        return Enforcement::best_effort(reason_of(-error),
+                                        "CPUs " + cpus.text() +
+                                            " were set, and reading them back failed: " + errno_text(-error));
+    }
+    if (seen != cpus) { // cut down by the cpuset, or, in some sandboxes, not set at all
+        return Enforcement::best_effort(cpus.contains_all(seen) ? NEAR_REASON_NOT_ALLOWED : NEAR_REASON_ELSEWHERE,
+                                        "CPUs " + cpus.text() + " were set, and the thread may run on " + seen.text());
+    }
+    uint32_t cpu = 0;
+    uint32_t node = 0;
+    if (const int error = affinity.current(&cpu, &node); error < 0) {
+        return Enforcement::best_effort(
+            reason_of(-error),
+            "CPUs " + cpus.text() + " were set, and asking where the thread runs failed: " + errno_text(-error));
+    }
+    if (!cpus.contains(cpu)) {
+        return Enforcement::best_effort(
+            NEAR_REASON_ELSEWHERE, format("CPUs %s were set, and the thread runs on CPU %u", cpus.text().c_str(), cpu));
+    }
+    return Enforcement::strict();
+}
+
+} // namespace
+
+Enforcement pin_current_thread(const Ports &ports, const NumberSet &cpus) {
+    if (const int error = ports.affinity.set(cpus); error < 0) {
+        return Enforcement::none(reason_of(-error),
+                                 "sched_setaffinity() to CPUs " + cpus.text() + " failed: " + errno_text(-error));
+    }
+    return look(ports.affinity, cpus);
+}
+
+} // namespace nearpool

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "machine/scoped_pin.hpp"
+
+#include "base/log.hpp"
+#include "base/ref.hpp"
+
+#include <atomic>
+#include <pthread.h>
+
+namespace nearpool {
+
+namespace {
+
+// Forks on the way from the start of the program to this process: threads of an older count are not in it.
+std::atomic<uint64_t> generation{0};
+
+} // namespace
+
+class PinThread final : public RefCounted {
+public:
+    // The calling thread's; nullptr when it has none and `make` is false, or when it is ending.
+    static PinThread *current(bool make);
+
+    // False for a thread that has ended, or that this child of fork() does not have.
+    bool alive() const {
+        return alive_.load(std::memory_order_acquire) && generation_.load(std::memory_order_relaxed) == generation;
+    }
+    void end() { alive_.store(false, std::memory_order_release); }
+    void survive_fork() { generation_.store(generation, std::memory_order_relaxed); }
+
+    Pin *top = nullptr; // used by the thread itself only
+
+private:
+    std::atomic<bool> alive_{true};
+    std::atomic<uint64_t> generation_{generation.load()};
+};
+
+namespace {
+
+// A plain pointer beside the object that clears it: a pin may be released by the destructor of another thread_local
+// object, after ours are gone.
+thread_local PinThread *this_thread = nullptr;
+
+struct Closer {
+    bool used = false;
+    ~Closer() {
+        if (this_thread != nullptr) {
+            this_thread->end();
+            this_thread->release();
+            this_thread = nullptr;
+        }
+    }
+};
+thread_local Closer closer;
+
+void start_generation() { // in the child: the thread that forked is the one that is left
+    generation.fetch_add(1);
+    if (this_thread != nullptr) {
+        this_thread->survive_fork();
+    }
+}
+
+} // namespace
+
+PinThread *PinThread::current(bool make) {
+    if (this_thread == nullptr && make) {
+        static const int registered = pthread_atfork(nullptr, nullptr, start_generation);
+        static_cast<void>(registered);
+        this_thread = new PinThread;
+        closer.used = true; // touched, so that it is destroyed with the thread
+    }
+    return this_thread;
+}
+
+namespace {
+
+Error strict_error(const Enforcement &achieved, const NumberSet &cpus) {
+    return fail(NEAR_E_STRICT, "the thread could not be pinned to CPUs %s: %s; it is as before", cpus.text().c_str(),
+                achieved.text.c_str());
+}
+
+std::string outside(const NumberSet &cpus, const Topology &topology) {
+    return "CPUs " + cpus.text() + " are not all allowed (cpuset and affinity allow " + topology.allowed_cpus().text() +
+           ")";
+}
+
+} // namespace
+
+Pin::Pin(const Ports &ports) : affinity_(ports.affinity), thread_(PinThread::current(true)) {
+    thread_->retain();
+}
+
+Pin::~Pin() {
+    thread_->release();
+}
+
+Result<std::unique_ptr<Pin>> Pin::to_cpus(const Ports &ports, const Topology &topology, const NumberSet &cpus,
+                                          bool strict) {
+    for (const uint32_t cpu : cpus) {
+        if (topology.cpu(cpu) == nullptr) {
+            return fail(NEAR_E_NO_CPU, "CPU %u is not in this topology (CPUs %s)", cpu,
+                        topology.cpu_numbers().text().c_str());
+        }
+    }
+    Request request{cpus, cpus.intersect(topology.allowed_cpus()), NEAR_NODE_UNKNOWN, strict, true};
+    if (strict && topology.this_machine() && request.allowed != cpus) {
+        return fail(NEAR_E_NOT_ALLOWED, "%s", outside(cpus, topology).c_str());
+    }
+    return make(ports, topology, request);
+}
+
+Result<std::unique_ptr<Pin>> Pin::to_node(const Ports &ports, const Topology &topology, uint32_t node, bool strict) {
+    const Node *home = topology.node(node);
+    if (home == nullptr) {
+        return topology.no_node(node);
+    }
+    if (home->cpus.empty()) {
+        return fail(NEAR_E_NO_CPU, "node %u has no CPUs; the nearest node that has is %u (near_pin_nearest() takes it)",
+                    node, topology.nearest_with_cpus(node));
+    }
+    if (strict && topology.this_machine() && home->allowed_cpus.empty()) {
+        return fail(NEAR_E_NOT_ALLOWED, "none of the CPUs %s of node %u is allowed (cpuset and affinity allow %s)",
+                    home->cpus.text().c_str(), node, topology.allowed_cpus().text().c_str());
+    }
+    return make(ports, topology, {home->cpus, home->allowed_cpus, node, strict, false});
+}
+
+Result<std::unique_ptr<Pin>> Pin::to_nearest(const Ports &ports, const Topology &topology, uint32_t node, bool strict) {
+    if (topology.node(node) == nullptr) {
+        return topology.no_node(node);
+    }
+    const uint32_t serving = topology.nearest_with_allowed_cpus(node);
+    const NumberSet cpus = serving == NEAR_NODE_UNKNOWN ? NumberSet() : topology.node(serving)->allowed_cpus;
+    return make(ports, topology, {cpus, cpus, serving, strict, false});
+}
+
+Result<std::unique_ptr<Pin>> Pin::make(const Ports &ports, const Topology &topology, const Request &request) {
+    std::unique_ptr<Pin> pin(new Pin(ports));
+    const bool readable = pin->affinity_.get(&pin->before_) == 0;
+    Enforcement achieved;
+    if (!topology.this_machine()) {
+        achieved = Enforcement::none(NEAR_REASON_NOT_THIS_MACHINE, "the topology describes another machine");
+    } else if (request.allowed.empty()) {
+        achieved = Enforcement::none(NEAR_REASON_NOT_ALLOWED, outside(request.cpus, topology));
+    } else if (!readable) {
+        achieved =
+            Enforcement::none(NEAR_REASON_FORBIDDEN, "the affinity of the thread cannot be read, so that it could "
+                                                     "not be put back");
+    } else {
+        achieved = pin->apply(ports, request);
+    }
+    if (request.strict && achieved.level != NEAR_LEVEL_STRICT) {
+        pin->restore_quietly();
+        return strict_error(achieved, request.cpus);
+    }
+    if (achieved.level != NEAR_LEVEL_STRICT) {
+        log(NEAR_LOG_WARN, "pin to CPUs %s: %s", request.cpus.text().c_str(), achieved.text.c_str());
+    }
+    NumberSet now;
+    pin->report_.cpu_count = static_cast<uint32_t>(pin->affinity_.get(&now) == 0 ? now.size() : 0);
+    pin->report_.node = request.node;
+    pin->report_.enforcement = std::move(achieved);
+    pin->below_ = pin->thread_->top;
+    pin->thread_->top = pin.get();
+    return pin;
+}
+
+Enforcement Pin::apply(const Ports &ports, const Request &request) {
+    Enforcement achieved = pin_current_thread(ports, request.allowed);
+    changed_ = achieved.level != NEAR_LEVEL_NONE;
+    if (achieved.level == NEAR_LEVEL_STRICT && request.all_of_them && request.allowed != request.cpus) {
+        return Enforcement::best_effort(NEAR_REASON_NOT_ALLOWED, "pinned to CPUs " + request.allowed.text() + " of " +
+                                                                     request.cpus.text() +
+                                                                     "; the others are not allowed");
+    }
+    return achieved;
+}
+
+void Pin::restore_quietly() {
+    const int error = changed_ ? affinity_.set(before_) : 0;
+    if (error < 0) {
+        log(NEAR_LOG_WARN, "the affinity from before, CPUs %s, was refused (errno %d)", before_.text().c_str(), -error);
+    }
+}
+
+Done Pin::release(Pin *pin) {
+    if (pin->thread_ != PinThread::current(false)) {
+        if (pin->thread_->alive()) {
+            return fail(NEAR_E_WRONG_THREAD, "the pin belongs to another thread, which alone can release it");
+        }
+        delete pin; // the thread is gone, and its affinity with it
+        return {};
+    }
+    if (pin->thread_->top != pin) {
+        return fail(NEAR_E_BUSY, "this thread made a later pin that is not released; release pins in reverse order");
+    }
+    const std::unique_ptr<Pin> owner(pin);
+    pin->thread_->top = pin->below_;
+    const int error = pin->changed_ ? pin->affinity_.set(pin->before_) : 0;
+    if (error < 0) {
+        return fail_system(-error, "the kernel refused CPUs %s, the affinity from before the pin, which is freed",
+                           pin->before_.text().c_str());
+    }
+    return {};
+}
+
+bool Pin::held_by_caller() {
+    const PinThread *thread = PinThread::current(false);
+    return thread != nullptr && thread->top != nullptr;
+}
+
+} // namespace nearpool

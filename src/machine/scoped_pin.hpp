@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pins of the calling thread for a while (public header affinity.h). A thread's pins form a stack: only the latest can
+// be released, and only by that thread; a thread that has ended leaves orphans, which anybody may free.
+#pragma once
+
+#include "machine/pin.hpp"
+#include "topology/topology.hpp"
+
+#include <memory>
+
+namespace nearpool {
+
+class PinThread; // one thread that has or had pins
+
+struct PinReport {
+    Enforcement enforcement;
+    uint32_t node = NEAR_NODE_UNKNOWN;
+    uint32_t cpu_count = 0; // on which the thread may run
+};
+
+class Pin {
+public:
+    ~Pin();
+    Pin(const Pin &) = delete;
+    Pin &operator=(const Pin &) = delete;
+
+    static Result<std::unique_ptr<Pin>> to_cpus(const Ports &ports, const Topology &topology, const NumberSet &cpus,
+                                                bool strict);
+    static Result<std::unique_ptr<Pin>> to_node(const Ports &ports, const Topology &topology, uint32_t node,
+                                                bool strict);
+    static Result<std::unique_ptr<Pin>> to_nearest(const Ports &ports, const Topology &topology, uint32_t node,
+                                                   bool strict);
+
+    const PinReport &report() const { return report_; }
+
+    // Frees the pin, also when the kernel refuses the affinity from before; not at NEAR_E_WRONG_THREAD and NEAR_E_BUSY.
+    static Done release(Pin *pin);
+
+    // Whether the calling thread has a pin that is not released.
+    static bool held_by_caller();
+
+private:
+    struct Request {
+        NumberSet cpus;    // asked for
+        NumberSet allowed; // of them, those that can be had
+        uint32_t node = NEAR_NODE_UNKNOWN;
+        bool strict = false;
+        bool all_of_them = false; // less than all of the CPUs is less than was asked for
+    };
+    explicit Pin(const Ports &ports);
+    static Result<std::unique_ptr<Pin>> make(const Ports &ports, const Topology &topology, const Request &request);
+    Enforcement apply(const Ports &ports, const Request &request);
+    void restore_quietly();
+
+    AffinityPort &affinity_;
+    PinThread *thread_;
+    Pin *below_ = nullptr; // in the stack of the thread
+    NumberSet before_;
+    bool changed_ = false; // there is something to put back
+    PinReport report_;
+};
+
+} // namespace nearpool

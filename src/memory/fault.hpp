@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// Faulting pages in. What they hold stays as it is.
+#pragma once
+
+#include "memory/binding.hpp"
+
+namespace nearpool {
+
+// By the caller, or in parallel by the crew of the target nodes. `blocks`: there may be transparent huge pages.
+CrewOutcome fault_in(const Site &site, const Mapping &mapping, const Arrangement &arrangement, bool here, bool blocks);
+
+} // namespace nearpool

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "memory/body.hpp"
+
+namespace nearpool {
+
+Region::Region(std::unique_ptr<Body> body) : body_(std::move(body)) {}
+
+Region::~Region() = default;
+
+void *Region::data() const {
+    return body_->mapping.data();
+}
+
+std::size_t Region::bytes() const {
+    return body_->spec.bytes;
+}
+
+Result<int32_t> Region::descriptor() const {
+    if (body_->mapping.descriptor() < 0) {
+        return fail(NEAR_E_UNSUPPORTED, "the region is anonymous memory and has no descriptor");
+    }
+    return body_->mapping.descriptor();
+}
+
+near_placement Region::placement() {
+    const std::lock_guard<ForkMutex> lock(body_->mutex);
+    return body_->describe(body_->look(body_->spec.sample && !body_->spec.strict));
+}
+
+Result<std::vector<near_node_pages>> Region::nodes() {
+    const std::lock_guard<ForkMutex> lock(body_->mutex);
+    const Census census = body_->look(false);
+    if (census.look == Look::not_at_all) {
+        return fail_system_as(NEAR_E_UNSUPPORTED, census.error,
+                              "move_pages() is refused and /proc/self/numa_maps cannot be read");
+    }
+    std::vector<near_node_pages> nodes;
+    for (const auto &[node, count] : census.nodes) {
+        nodes.push_back(near_node_pages{node, 0, count});
+    }
+    return nodes;
+}
+
+} // namespace nearpool

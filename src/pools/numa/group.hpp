@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tasks that belong together.
+//
+// One word counts the pending tasks and says whether the handle is still held: whoever brings it to zero deletes the
+// group. A worker that ends the last task touches nothing of the group after its subtraction but the address of the
+// word, which waking a futex may do.
+#pragma once
+
+#include "base/error.hpp"
+#include "base/fork_mark.hpp"
+#include "base/ref.hpp"
+#include "pools/numa/item.hpp"
+
+#include <nearpool/numa_pool_group.h>
+
+#include <atomic>
+#include <mutex>
+#include <string>
+
+namespace nearpool::numa {
+
+class Pool;
+
+class Group {
+public:
+    explicit Group(Ref<Pool> pool) : pool_(std::move(pool)) {}
+
+    Pool &pool() const { return *pool_; }
+    const Ref<Pool> &pool_ref() const { return pool_; }
+
+    // Before tasks are queued, and when they were refused after all.
+    Status begin(std::size_t count);
+    void retract(std::size_t count);
+
+    // What became of one task; called by the worker. The group may be gone afterwards.
+    void end_run(Status status, const char *failure);
+    void end_discarded();
+
+    bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
+    void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+    bool done() const { return pending(word_.load(std::memory_order_acquire)) == 0; }
+
+    // A worker is about to sleep until done(): before its last look, so that either it sees the end or is woken for it.
+    void expect_worker() { word_.fetch_or(worker_waits, std::memory_order_seq_cst); }
+
+    Done wait(uint64_t timeout_ns);
+    numa_pool_group_counts counts() const;
+
+    // The handle is given back.
+    void drop();
+
+private:
+    ~Group() = default;
+
+    static constexpr uint64_t handle_held = 1ULL << 63;
+    static constexpr uint64_t thread_waits = 1ULL << 62; // on the futex of the word's lower half
+    static constexpr uint64_t worker_waits = 1ULL << 61; // in its team's parking
+    static uint32_t pending(uint64_t word) { return static_cast<uint32_t>(word); }
+
+    void end(std::size_t count);
+    std::atomic<uint32_t> *lower_half();
+    bool wait_here(uint64_t deadline_ns);
+    Done outcome();
+
+    const Ref<Pool> pool_;
+    std::atomic<uint64_t> word_{handle_held};
+    std::atomic<uint64_t> accepted_{0};
+    std::atomic<uint64_t> failed_{0};
+    std::atomic<uint64_t> discarded_{0};
+    std::atomic<bool> cancelled_{false};
+    std::mutex failure_mutex_;
+    uint64_t unreported_failures_ = 0;
+    std::string first_failure_;
+};
+
+} // namespace nearpool::numa

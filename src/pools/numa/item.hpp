@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <nearpool/task.h>
+
+namespace nearpool::numa {
+
+class Group;
+
+// A task in a queue, by value: 32 bytes, no allocation.
+struct Item {
+    numa_pool_task_fn run = nullptr;
+    numa_pool_discard_fn discard = nullptr;
+    void *user_data = nullptr;
+    Group *group = nullptr; // kept alive by its count of pending tasks
+};
+
+} // namespace nearpool::numa

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// Starting and ending a pool's threads.
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "pools/numa/group.hpp"
+#include "pools/numa/pool.hpp"
+#include "pools/numa/worker.hpp"
+
+#include <climits>
+
+namespace nearpool::numa {
+
+Done Pool::start() {
+    if (Done ok = start_threads(); !ok) {
+        return ok;
+    }
+    return options_.request.strict ? await_strict() : Done();
+}
+
+Done Pool::start_late() {
+    const std::lock_guard<std::mutex> lock(life_mutex_);
+    return started_.load(std::memory_order_relaxed) ? Done() : start_threads();
+}
+
+// The reference that keeps the pool while threads run is taken before the first of them.
+Done Pool::start_threads() {
+    retain();
+    for (const auto &team : teams_) {
+        for (const auto &worker : team->workers()) {
+            live_.fetch_add(1, std::memory_order_relaxed);
+            const int error = ports_.threads.start(&worker->thread(), Worker::entry, worker.get());
+            if (error != 0) {
+                live_.fetch_sub(1, std::memory_order_relaxed);
+                stop_now();
+                return fail_system_as(NEAR_E_SYSTEM, -error, "worker %u of node %u could not be started",
+                                      worker->index(), team->plan().node);
+            }
+            started_threads_++;
+        }
+    }
+    started_.store(true, std::memory_order_release);
+    return {};
+}
+
+// Ends the threads that were started, before any task was accepted. The pool can be started again.
+void Pool::stop_now() {
+    finished_.store(true, std::memory_order_seq_cst);
+    wake_everyone();
+    for (const auto &team : teams_) {
+        for (const auto &worker : team->workers()) {
+            if (started_threads_ > 0) {
+                ports_.threads.join(worker->thread());
+                started_threads_--;
+            }
+        }
+    }
+    ready_.store(0, std::memory_order_relaxed);
+    finished_.store(false, std::memory_order_seq_cst);
+    started_.store(false, std::memory_order_release);
+    release();
+}
+
+void Pool::worker_ready(bool on_its_node) {
+    if (!on_its_node) {
+        misplaced_.store(true, std::memory_order_relaxed);
+    }
+    ready_.fetch_add(1, std::memory_order_acq_rel);
+    ports_.futex.wake(&ready_, INT_MAX);
+}
+
+void Pool::await_ready() {
+    uint32_t all = 0;
+    for (const auto &team : teams_) {
+        all += team->plan().workers;
+    }
+    for (uint32_t ready = ready_.load(std::memory_order_acquire); ready < all;
+         ready = ready_.load(std::memory_order_acquire)) {
+        ports_.futex.wait(&ready_, ready, UINT64_MAX);
+    }
+}
+
+Done Pool::await_strict() {
+    await_ready();
+    if (!misplaced_.load(std::memory_order_relaxed)) {
+        return {};
+    }
+    Error why = fail(NEAR_E_STRICT, "strict: a worker is not on the CPUs of its node");
+    for (const auto &team : teams_) {
+        for (const auto &worker : team->workers()) {
+            if (worker->enforcement().level != NEAR_LEVEL_STRICT) {
+                why = fail(NEAR_E_STRICT, "strict: worker %u of node %u: %s", worker->index(), team->plan().node,
+                           worker->enforcement().text.c_str());
+            }
+        }
+    }
+    const std::lock_guard<std::mutex> lock(life_mutex_);
+    stop_now();
+    return why;
+}
+
+// After this no task is accepted but from the pool's own tasks. Whoever finds the pool idle then ends it: the worker
+// that ran out of work last, or this thread.
+void Pool::close() {
+    for (const auto &queue : queues_) {
+        queue->close();
+    }
+    closed_.store(true, std::memory_order_release);
+    idle_.fetch_add(one_idle_worker, std::memory_order_acq_rel);
+    if (idle()) {
+        finish();
+    }
+}
+
+void Pool::finish() {
+    finished_.store(true, std::memory_order_seq_cst);
+    wake_everyone();
+}
+
+void Pool::worker_left() {
+    const bool detached = detached_.load(std::memory_order_acquire);
+    if (detached) {
+        ports_.threads.detach(pthread_self());
+    }
+    FutexPort &futex = ports_.futex;
+    const bool last = live_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+    if (!last) {
+        return;
+    }
+    if (detached) {
+        release(); // the reference of the running threads: the pool may be gone now
+        return;
+    }
+    futex.wake(&live_, INT_MAX); // who waits joins this thread before the pool can go
+}
+
+bool Pool::await_exit(uint64_t deadline_ns) {
+    for (uint32_t live = live_.load(std::memory_order_acquire); live != 0;
+         live = live_.load(std::memory_order_acquire)) {
+        if (now_ns() >= deadline_ns) {
+            return false;
+        }
+        ports_.futex.wait(&live_, live, deadline_ns);
+    }
+    return true;
+}
+
+void Pool::join() {
+    {
+        const std::lock_guard<std::mutex> lock(life_mutex_);
+        if (joined_ || !started_.load(std::memory_order_acquire)) {
+            return;
+        }
+        for (const auto &team : teams_) {
+            for (const auto &worker : team->workers()) {
+                ports_.threads.join(worker->thread());
+            }
+        }
+        joined_ = true;
+    }
+    release(); // the reference of the running threads
+}
+
+Done Pool::shutdown(uint64_t timeout_ns, uint64_t *left) {
+    if (process_wide()) {
+        return fail(NEAR_E_NOT_ALLOWED, "the process's default pool cannot be shut down");
+    }
+    if (forked()) {
+        return fail(NEAR_E_FORKED, "the pool was made in the parent of this process");
+    }
+    if (inside()) {
+        return fail(NEAR_E_BUSY, "called from one of the pool's own tasks: it would wait for its own end");
+    }
+    const uint64_t deadline = deadline_after(timeout_ns);
+    close();
+    if (!await_exit(deadline)) {
+        const uint64_t all_ended = ended();
+        const uint64_t not_ended = accepted() - all_ended;
+        if (left != nullptr) {
+            *left = not_ended;
+        }
+        return fail(NEAR_E_TIMEOUT, "%llu tasks have not ended in %.3f s; call again to go on waiting",
+                    static_cast<unsigned long long>(not_ended), static_cast<double>(timeout_ns) / 1e9);
+    }
+    join();
+    if (left != nullptr) {
+        *left = 0;
+    }
+    return {};
+}
+
+// In a child of fork() the threads are the parent's: their reference is given back for them.
+void Pool::abandon() {
+    if (started_.load(std::memory_order_relaxed) && !joined_) {
+        release();
+    }
+}
+
+// Called with the handle's reference, which it gives back.
+void Pool::destroy() {
+    if (forked()) {
+        abandon();
+    } else if (inside()) {
+        detached_.store(true, std::memory_order_release);
+        close();
+    } else {
+        static_cast<void>(static_cast<bool>(shutdown(UINT64_MAX, nullptr)));
+    }
+    release();
+}
+
+} // namespace nearpool::numa

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pools/numa/plan.hpp"
+
+#include "base/text.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace nearpool::numa {
+namespace {
+
+constexpr uint64_t most_workers = 65535; // the parking word counts them in 16 bits
+
+uint32_t core_count(const Topology &topology, const NumberSet &cpus) {
+    std::set<uint32_t> cores;
+    for (const uint32_t cpu : cpus) {
+        cores.insert(topology.cpu(cpu)->core);
+    }
+    return static_cast<uint32_t>(cores.size());
+}
+
+Done check_nodes(const Topology &topology, const Request &request) {
+    std::set<uint32_t> seen;
+    for (const uint32_t number : request.nodes) {
+        const Node *node = topology.node(number);
+        if (node == nullptr) {
+            return topology.no_node(number);
+        }
+        if (!seen.insert(number).second) {
+            return fail(NEAR_E_INVALID, "node %u is listed twice", number);
+        }
+        if (request.strict && !node->cpus.empty() && node->allowed_cpus.empty()) {
+            return fail(NEAR_E_NOT_ALLOWED, "none of the CPUs of node %u (%s) is allowed to this process (%s)", number,
+                        node->cpus.text().c_str(), topology.allowed_cpus().text().c_str());
+        }
+    }
+    return {};
+}
+
+// Soft: every node, for one that is not allowed is still served. Strict: those that can have workers.
+std::vector<uint32_t> chosen_nodes(const Topology &topology, const Request &request) {
+    if (!request.nodes.empty()) {
+        return request.nodes;
+    }
+    std::vector<uint32_t> result;
+    for (const Node &node : topology.nodes()) {
+        if (!request.strict || !node.allowed_cpus.empty()) {
+            result.push_back(node.number);
+        }
+    }
+    return result;
+}
+
+Enforcement why_served(const Node &node, uint32_t serving) {
+    if (node.cpus.empty()) {
+        return Enforcement::best_effort(
+            NEAR_REASON_NO_CPUS,
+            format("node %u has no CPUs; node %u, the nearest with CPUs, serves it", node.number, serving));
+    }
+    return Enforcement::best_effort(
+        NEAR_REASON_NOT_ALLOWED,
+        format("no CPU of node %u is allowed to this process; node %u, the nearest, serves it", node.number, serving));
+}
+
+std::size_t team_of(Plan &plan, const Topology &topology, uint32_t node) {
+    for (std::size_t i = 0; i < plan.teams.size(); i++) {
+        if (plan.teams[i].node == node) {
+            return i;
+        }
+    }
+    PlannedTeam team;
+    team.node = node;
+    team.home = SIZE_MAX;
+    team.cpus = topology.node(node)->allowed_cpus;
+    plan.teams.push_back(std::move(team));
+    return plan.teams.size() - 1;
+}
+
+Done assign_teams(Plan &plan, const Topology &topology, const std::vector<uint32_t> &numbers) {
+    for (const uint32_t number : numbers) {
+        const Node &node = *topology.node(number);
+        const uint32_t serving = topology.nearest_with_allowed_cpus(number);
+        if (serving == NEAR_NODE_UNKNOWN) {
+            return fail(NEAR_E_NO_CPU, "no CPU of this machine may be used by this process");
+        }
+        PlannedNode planned;
+        planned.number = number;
+        planned.package = node.package;
+        planned.team = team_of(plan, topology, serving);
+        planned.serving = serving == number ? Enforcement::strict() : why_served(node, serving);
+        plan.nodes.push_back(std::move(planned));
+    }
+    for (PlannedTeam &team : plan.teams) {
+        team.home = plan.find(team.node).value_or(plan.nodes.size());
+    }
+    return {};
+}
+
+void list_served(Plan &plan) {
+    for (PlannedTeam &team : plan.teams) {
+        if (team.home < plan.nodes.size()) {
+            team.serves.push_back(team.home);
+        }
+    }
+    for (std::size_t i = 0; i < plan.nodes.size(); i++) {
+        PlannedTeam &team = plan.teams[plan.nodes[i].team];
+        if (i != team.home) {
+            team.serves.push_back(i);
+        }
+    }
+}
+
+// One worker a core, in all at most the quota, at least one a team: the teams with most cores give way first.
+void default_workers(Plan &plan, const Topology &topology, const std::optional<uint64_t> &quota_millis) {
+    uint64_t total = 0;
+    for (PlannedTeam &team : plan.teams) {
+        team.workers = core_count(topology, team.cpus);
+        total += team.workers;
+    }
+    if (!quota_millis) {
+        return;
+    }
+    const uint64_t most = std::max<uint64_t>(*quota_millis / 1000, plan.teams.size());
+    for (; total > most; total--) {
+        const auto largest =
+            std::max_element(plan.teams.begin(), plan.teams.end(), [](const PlannedTeam &a, const PlannedTeam &b) {
+                return a.workers <= b.workers; // the last of equals, so that the first node keeps most
+            });
+        largest->workers--;
+    }
+}
+
+Done count_workers(Plan &plan, const Topology &topology, const Request &request) {
+    if (request.workers_per_node == 0) {
+        default_workers(plan, topology, request.quota_millis);
+    }
+    uint64_t total = 0;
+    for (PlannedTeam &team : plan.teams) {
+        team.workers = request.workers_per_node != 0 ? request.workers_per_node : team.workers;
+        total += team.workers;
+    }
+    if (total > most_workers) {
+        return fail(NEAR_E_INVALID, "%llu workers are asked for; at most %llu are possible",
+                    static_cast<unsigned long long>(total), static_cast<unsigned long long>(most_workers));
+    }
+    return {};
+}
+
+// Nearest: the same package first, then by distance. Any: in a ring, so that thieves spread over the victims.
+void order_victims(Plan &plan, const Topology &topology, int32_t policy) {
+    for (std::size_t i = 0; i < plan.teams.size(); i++) {
+        PlannedTeam &team = plan.teams[i];
+        for (std::size_t step = 1; policy != NUMA_POOL_STEAL_LOCAL && step < plan.teams.size(); step++) {
+            team.victims.push_back((i + step) % plan.teams.size());
+        }
+        if (policy != NUMA_POOL_STEAL_NEAREST) {
+            continue;
+        }
+        const auto rank = [&](std::size_t other) {
+            const Node &home = *topology.node(team.node);
+            const Node &away = *topology.node(plan.teams[other].node);
+            return std::make_tuple(home.package != away.package, topology.distance(home.number, away.number),
+                                   away.number);
+        };
+        std::sort(team.victims.begin(), team.victims.end(),
+                  [&](std::size_t a, std::size_t b) { return rank(a) < rank(b); });
+    }
+}
+
+} // namespace
+
+std::optional<std::size_t> Plan::find(uint32_t node) const {
+    for (std::size_t i = 0; i < nodes.size(); i++) {
+        if (nodes[i].number == node) {
+            return i;
+        }
+    }
+    return std::nullopt;
+}
+
+Result<Plan> make_plan(const Topology &topology, const Request &request) {
+    if (request.steal_policy < NUMA_POOL_STEAL_NEAREST || request.steal_policy > NUMA_POOL_STEAL_ANY) {
+        return fail(NEAR_E_INVALID, "steal policy %d is none of NUMA_POOL_STEAL_*", request.steal_policy);
+    }
+    if (Done ok = check_nodes(topology, request); !ok) {
+        return ok.error();
+    }
+    Plan plan;
+    if (Done ok = assign_teams(plan, topology, chosen_nodes(topology, request)); !ok) {
+        return ok.error();
+    }
+    if (plan.nodes.empty()) {
+        return fail(NEAR_E_NO_CPU, "no CPU of this machine may be used by this process");
+    }
+    list_served(plan);
+    if (Done ok = count_workers(plan, topology, request); !ok) {
+        return ok.error();
+    }
+    order_victims(plan, topology, request.steal_policy);
+    return plan;
+}
+
+const char *steal_policy_name(int32_t policy) {
+    switch (policy) {
+    case NUMA_POOL_STEAL_NEAREST:
+        return "nearest first";
+    case NUMA_POOL_STEAL_LOCAL:
+        return "local only";
+    case NUMA_POOL_STEAL_ANY:
+        return "any";
+    default:
+        return "unknown";
+    }
+}
+
+} // namespace nearpool::numa

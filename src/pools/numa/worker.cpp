@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pools/numa/worker.hpp"
+
+#include "base/clock.hpp"
+#include "base/text.hpp"
+#include "machine/pin.hpp"
+#include "pools/numa/group.hpp"
+#include "pools/numa/pool.hpp"
+
+#include <algorithm>
+#include <cxxabi.h>
+#include <sched.h>
+
+namespace nearpool::numa {
+namespace {
+
+thread_local Worker *this_worker = nullptr;
+thread_local Frame *this_frame = nullptr;
+
+// Every so often the queue, and the oldest of the own deque, go before the newest of the own deque, so that no task
+// waits for ever while others submit themselves again and again.
+constexpr uint32_t fair_turns = 61;
+constexpr uint32_t own_oldest_turn = 30;
+
+constexpr uint32_t deepest_wait = 64; // nested waits that run just any task; see help_until_done()
+constexpr uint64_t stuck_ns = 1000000;
+
+void relax() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
+} // namespace
+
+Worker::Worker(Pool &pool, Team &team, uint32_t index)
+    : pool_(pool), team_(team), index_(index), counts_(pool.plan().nodes.size()), watches_(team.plan().victims.size()) {
+}
+
+Worker *Worker::current() {
+    return this_worker;
+}
+
+Frame *Worker::current_frame() {
+    return this_frame;
+}
+
+void *Worker::entry(void *worker) {
+    auto *self = static_cast<Worker *>(worker);
+    self->start_up();
+    self->run();
+    if (self->pool_.options().thread_stop != nullptr) {
+        self->pool_.options().thread_stop(self->team_.plan().node, self->index_, self->pool_.options().user_data);
+    }
+    this_worker = nullptr;
+    self->pool_.worker_left(); // the pool may be gone now
+    return nullptr;
+}
+
+void Worker::start_up() {
+    this_worker = this;
+    pool_.ports().threads.set_name(format("numa-w%u-%u", team_.plan().node, index_));
+    if (pool_.topology().this_machine()) {
+        enforcement_ = pin_current_thread(pool_.ports(), team_.plan().cpus);
+    } else {
+        enforcement_ = Enforcement::none(NEAR_REASON_NOT_THIS_MACHINE, "the topology describes another machine");
+    }
+    deque_.allocate();
+    pool_.worker_ready(enforcement_.level == NEAR_LEVEL_STRICT);
+    if (pool_.options().thread_start != nullptr) {
+        pool_.options().thread_start(team_.plan().node, index_, pool_.options().user_data);
+    }
+}
+
+void Worker::run() {
+    counts_.busy_since.store(now_ns(), std::memory_order_relaxed);
+    Found found;
+    while (find(found) || search(found, nullptr, UINT64_MAX) == Search::found) {
+        execute(found);
+    }
+}
+
+bool Worker::send(const Item *items, std::size_t count) {
+    // Before the push: whoever counts a stolen task as ended must also see it as sent.
+    WorkerCounts::add(counts_.sent, count);
+    if (deque_.push(items, count)) {
+        return true;
+    }
+    WorkerCounts::add(counts_.sent, -count);
+    return false;
+}
+
+bool Worker::find(Found &found) {
+    const uint32_t turn = ++turn_ % fair_turns;
+    if (turn == 0 && take_sent(found)) {
+        return true;
+    }
+    found.node = team_.own_node();
+    found.from = &team_;
+    if ((turn == own_oldest_turn && deque_.steal(found.item)) || deque_.pop(found.item)) {
+        return true;
+    }
+    return take_sent(found) || take_from_siblings(found) || take_from_afar(found);
+}
+
+bool Worker::take_sent(Found &found) {
+    const std::size_t count = team_.plan().serves.size();
+    for (std::size_t i = 0; i < count; i++) {
+        if (team_.take((turn_ + i) % count, found)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool Worker::take_from_siblings(Found &found) {
+    const std::size_t first = team_.plan().serves.size();
+    const std::size_t count = team_.workers().size();
+    for (std::size_t i = 1; i < count; i++) {
+        if (team_.take(first + (index_ + i) % count, found)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool Worker::take_from_afar(Found &found) {
+    const std::vector<std::size_t> &victims = team_.plan().victims;
+    for (std::size_t i = 0; i < victims.size(); i++) {
+        Team &victim = *pool_.teams()[victims[i]];
+        if (!victim.any_waiting()) {
+            continue;
+        }
+        if (victim.overloaded()) {
+            for (std::size_t source = 0; source < victim.source_count(); source++) {
+                if (victim.take(source, found)) {
+                    return true;
+                }
+            }
+        }
+        if (take_overdue(i, found)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool Worker::take_overdue(std::size_t victim, Found &found) {
+    const uint64_t delay = pool_.options().steal_delay_ns;
+    if (delay == NEAR_NONE) {
+        return false;
+    }
+    Team &team = *pool_.teams()[team_.plan().victims[victim]];
+    const std::optional<std::size_t> source = watches_[victim].overdue(team, now_ns(), delay);
+    return source && team.take(*source, found);
+}
+
+Worker::Search Worker::search(Found &found, Group *awaited, uint64_t deadline_ns) {
+    const uint64_t now = now_ns();
+    WorkerCounts::add(counts_.busy_ns, now - counts_.busy_since.load(std::memory_order_relaxed));
+    counts_.busy_since.store(0, std::memory_order_relaxed);
+    team_.parking().begin_search();
+    pool_.went_idle();
+    const Search result = look_around(found, awaited, deadline_ns);
+    leave_search(result == Search::found ? &found : nullptr);
+    return result;
+}
+
+Worker::Search Worker::look_around(Found &found, Group *awaited, uint64_t deadline_ns) {
+    for (;;) {
+        if (spin(found, awaited)) {
+            return Search::found;
+        }
+        if (awaited != nullptr && awaited->done()) {
+            return Search::done;
+        }
+        if (pool_.finished()) {
+            return Search::finished;
+        }
+        if (now_ns() >= deadline_ns) {
+            return Search::timed_out;
+        }
+        sleep(awaited, deadline_ns);
+    }
+}
+
+bool Worker::spin(Found &found, Group *awaited) {
+    const uint64_t end = now_ns() + pool_.options().spin_ns;
+    for (uint32_t round = 1;; round++) {
+        if (find(found)) {
+            return true;
+        }
+        if (pool_.finished() || (awaited != nullptr && awaited->done())) {
+            return false;
+        }
+        if (round % 16 == 0) {
+            if (now_ns() >= end) {
+                return false;
+            }
+            sched_yield();
+        }
+        relax();
+    }
+}
+
+void Worker::sleep(Group *awaited, uint64_t deadline_ns) {
+    if (awaited != nullptr) {
+        awaited->expect_worker();
+    }
+    const uint64_t deadline = std::min(deadline_ns, watch_victims());
+    pool_.count_sleeper(true);
+    const bool woken = team_.parking().sleep(deadline, [&] { return nothing_to_do(awaited); });
+    pool_.count_sleeper(false);
+    end_watches();
+    if (woken) {
+        WorkerCounts::add(counts_.wakeups, 1);
+    }
+}
+
+// The last look, after everybody can see that this worker is about to sleep. A victim that is watched is looked at
+// again when its time has come; until then only the sudden overload of it matters.
+bool Worker::nothing_to_do(Group *awaited) {
+    if (pool_.finished() || (awaited != nullptr && awaited->done()) || team_.any_waiting()) {
+        return false;
+    }
+    for (const std::size_t index : team_.plan().victims) {
+        const Team &victim = *pool_.teams()[index];
+        const bool watched = std::find(watched_.begin(), watched_.end(), &victim) != watched_.end();
+        const bool may_wait = watched || pool_.options().steal_delay_ns == NEAR_NONE;
+        if (may_wait ? victim.overloaded() : victim.any_waiting()) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// When the first of the tasks that wait elsewhere will have waited for the steal delay.
+uint64_t Worker::watch_victims() {
+    const uint64_t delay = pool_.options().steal_delay_ns;
+    uint64_t earliest = UINT64_MAX;
+    for (std::size_t i = 0; delay != NEAR_NONE && i < watches_.size(); i++) {
+        Team &victim = *pool_.teams()[team_.plan().victims[i]];
+        if (victim.any_waiting()) {
+            watches_[i].overdue(victim, now_ns(), delay);
+            earliest = std::min(earliest, watches_[i].marked_at() + delay);
+            victim.begin_watch();
+            watched_.push_back(&victim);
+        }
+    }
+    return earliest;
+}
+
+void Worker::end_watches() {
+    for (Team *victim : watched_) {
+        victim->end_watch();
+    }
+    watched_.clear();
+}
+
+// Others who added work while this worker was searching relied on it to find that work. It has found only one task: if
+// there are more, here or where it took this one, the next worker is woken.
+void Worker::leave_search(const Found *found) {
+    team_.parking().end_search();
+    counts_.busy_since.store(now_ns(), std::memory_order_relaxed);
+    if (team_.any_waiting()) {
+        pool_.work_added(team_);
+    }
+    if (found != nullptr && found->from != &team_ && found->from->any_waiting()) {
+        pool_.work_added(*found->from);
+    }
+}
+
+void Worker::execute(const Found &found) {
+    const Item &item = found.item;
+    Frame frame;
+    frame.outer = this_frame;
+    frame.group = item.group;
+    this_frame = &frame;
+    Status status = NEAR_OK;
+    const bool discarded = item.group != nullptr && item.group->cancelled();
+    if (!discarded) {
+        status = call(item, frame);
+    } else if (item.discard != nullptr) {
+        call(Item{nullptr, item.discard, item.user_data, nullptr}, frame);
+    }
+    this_frame = frame.outer;
+    WorkerCounts::add(discarded ? counts_.discarded[found.node] : counts_.ran[found.node], 1);
+    if (status != NEAR_OK) {
+        WorkerCounts::add(counts_.failed[found.node], 1);
+    }
+    if (item.group != nullptr && discarded) {
+        item.group->end_discarded();
+    } else if (item.group != nullptr) {
+        item.group->end_run(status, frame.has_failure ? frame.failure : status_text(status));
+    }
+    WorkerCounts::add(counts_.ended, 1);
+}
+
+// An exception never ends a worker. Forced unwinding (pthread_cancel) cannot be stopped and goes on.
+Status Worker::call(const Item &item, Frame &frame) {
+    try {
+        if (item.run != nullptr) {
+            return item.run(item.user_data);
+        }
+        item.discard(item.user_data);
+        return NEAR_OK;
+    } catch (const abi::__forced_unwind &) {
+        throw;
+    } catch (const std::exception &exception) {
+        copy_text(frame.failure, exception.what());
+    } catch (...) {
+        copy_text(frame.failure, "the task threw something that is no std::exception");
+    }
+    frame.has_failure = true;
+    return NEAR_E_TASK;
+}
+
+bool Worker::runs_task_of(const Group *group) const {
+    for (const Frame *frame = this_frame; frame != nullptr; frame = frame->outer) {
+        if (frame->group == group) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Down to a depth it runs whatever there is. Deeper, it prefers its own latest tasks, which is the recursion that the
+// program itself has written, and takes others only when nothing has moved for a while: it may be the only one who can.
+bool Worker::help_until_done(Group &group, uint64_t deadline_ns) {
+    wait_depth_++;
+    bool done = group.done();
+    Found found;
+    while (!done && now_ns() < deadline_ns) {
+        const bool deep = wait_depth_ > deepest_wait;
+        if (deep && deque_.pop(found.item)) {
+            found.node = team_.own_node();
+            found.from = &team_;
+        } else if (deep) {
+            pool_.futex().wait(&pool_.never(), 0, std::min(deadline_ns, now_ns() + stuck_ns));
+            if (group.done() || !find(found)) {
+                done = group.done();
+                continue;
+            }
+        } else if (!find(found) && search(found, &group, deadline_ns) != Search::found) {
+            done = group.done();
+            continue;
+        }
+        execute(found);
+        done = group.done();
+    }
+    wait_depth_--;
+    return done;
+}
+
+} // namespace nearpool::numa

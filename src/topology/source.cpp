@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "topology/source.hpp"
+
+#include "base/text.hpp"
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <hwloc/export.h>
+#include <mutex>
+#include <pthread.h>
+
+namespace nearpool {
+namespace {
+
+// One lock for every call into hwloc that is not a plain read (hwloc refreshes parts of a topology when it exports it),
+// held across fork(), so that the child finds neither it nor hwloc's own locks taken by a thread that it does not have.
+std::mutex &hwloc_mutex() {
+    static std::mutex *const only = [] {
+        static std::mutex *made = new std::mutex;
+        pthread_atfork([] { made->lock(); }, [] { made->unlock(); }, [] { made->unlock(); });
+        return made;
+    }();
+    return *only;
+}
+
+constexpr std::size_t most_shown = 160; // of a text of the caller's in a sentence
+
+std::string shown(const std::string &text) {
+    return text.size() <= most_shown ? text : text.substr(0, most_shown) + "...";
+}
+
+// The place in a synthetic description from which on hwloc refuses it, for the sentence: the last word of the shortest
+// prefix of whole words that is refused. hwloc's own words go to standard error or nowhere.
+std::string refused_word(const std::string &description) {
+    for (std::size_t end = description.find(' ', 1); end != std::string::npos; end = description.find(' ', end + 1)) {
+        hwloc_topology_t probe = nullptr;
+        if (hwloc_topology_init(&probe) < 0) {
+            return {};
+        }
+        const HwlocHandle owner(probe);
+        // A prefix is complete when it ends in processing units, so that only its own words can be wrong.
+        const std::string prefix = description.substr(0, end);
+        if (hwloc_topology_set_synthetic(probe, (prefix + " pu:1").c_str()) < 0) {
+            const std::size_t begin = prefix.rfind(' ');
+            return prefix.substr(begin == std::string::npos ? 0 : begin + 1);
+        }
+    }
+    const std::size_t begin = description.rfind(' ');
+    return description.substr(begin == std::string::npos ? 0 : begin + 1);
+}
+
+Error refused_synthetic(int error_number, const std::string &text) {
+    return fail_system_as(NEAR_E_TOPOLOGY, error_number,
+                          "hwloc refuses the synthetic description \"%s\" at \"%s\"; one that it takes is \"pack:2 "
+                          "numa:2 core:4 pu:2\" (type:count, from the outside in, ending in pu)",
+                          shown(text).c_str(), shown(refused_word(text)).c_str());
+}
+
+Done set_origin(hwloc_topology_t topology, Origin origin, const std::string &text) {
+    if (origin == Origin::xml &&
+        hwloc_topology_set_xmlbuffer(topology, text.c_str(), static_cast<int>(text.size() + 1)) < 0) {
+        return fail_system_as(NEAR_E_TOPOLOGY, errno,
+                              "hwloc refuses the XML of %zu bytes (it has to be what lstopo or "
+                              "near_topology_format() wrote)",
+                              text.size());
+    }
+    if (origin == Origin::synthetic && hwloc_topology_set_synthetic(topology, text.c_str()) < 0) {
+        return refused_synthetic(errno, text);
+    }
+    return {};
+}
+
+// The lock is held.
+Result<HwlocHandle> load_locked(Origin origin, const std::string &text, bool devices) {
+    hwloc_topology_t made = nullptr;
+    if (hwloc_topology_init(&made) < 0) {
+        return fail_system_as(NEAR_E_TOPOLOGY, errno, "hwloc could not start");
+    }
+    HwlocHandle topology(made);
+    // What is not allowed must be seen, to be told from what does not exist.
+    hwloc_topology_set_flags(made, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED | HWLOC_TOPOLOGY_FLAG_DONT_CHANGE_BINDING);
+    hwloc_topology_set_io_types_filter(made, devices ? HWLOC_TYPE_FILTER_KEEP_ALL : HWLOC_TYPE_FILTER_KEEP_NONE);
+    if (Done done = set_origin(made, origin, text); !done) {
+        return done.error();
+    }
+    errno = 0;
+    if (hwloc_topology_load(made) < 0) {
+        if (origin == Origin::synthetic) {
+            return refused_synthetic(errno == 0 ? EINVAL : errno, text);
+        }
+        return fail_system_as(NEAR_E_TOPOLOGY, errno == 0 ? EINVAL : errno, "hwloc could not read %s",
+                              origin == Origin::xml ? "the XML" : "this machine");
+    }
+    return topology;
+}
+
+} // namespace
+
+// hwloc obeys these before it looks at the system, and no call of its API turns that off. Not through environment():
+// hwloc reads them in setuid programs too.
+const char *hwloc_override() {
+    static constexpr std::array<const char *, 5> names = {"HWLOC_FSROOT", "HWLOC_CPUID_PATH", "HWLOC_SYNTHETIC",
+                                                          "HWLOC_XMLFILE", "HWLOC_COMPONENTS"};
+    for (const char *name : names) {
+        if (std::getenv(name) != nullptr) {
+            return name;
+        }
+    }
+    return nullptr;
+}
+
+Result<HwlocHandle> load_hwloc(Origin origin, const std::string &text, bool devices) {
+    const std::lock_guard<std::mutex> lock(hwloc_mutex());
+    return load_locked(origin, text, devices);
+}
+
+TopologySource::TopologySource(HwlocHandle plain, Origin origin, std::string text, FilePort *files, std::string root)
+    : plain_(std::move(plain)), origin_(origin), text_(std::move(text)), files_(files), root_(std::move(root)) {}
+
+Result<std::string> TopologySource::export_xml() const {
+    const std::lock_guard<std::mutex> lock(hwloc_mutex());
+    char *buffer = nullptr;
+    int length = 0;
+    if (hwloc_topology_export_xmlbuffer(plain_.get(), &buffer, &length, 0) < 0) {
+        return fail_system_as(NEAR_E_TOPOLOGY, errno, "hwloc could not write the topology as XML");
+    }
+    std::string text(buffer); // its length counts the NUL
+    hwloc_free_xmlbuffer(plain_.get(), buffer);
+    return text;
+}
+
+Result<hwloc_topology_t> TopologySource::with_devices() const {
+    const std::lock_guard<std::mutex> lock(hwloc_mutex());
+    if (!with_devices_) {
+        Result<HwlocHandle> loaded = load_locked(origin_, text_, true);
+        if (!loaded) {
+            return loaded.error();
+        }
+        with_devices_ = loaded.take();
+    }
+    return with_devices_.get();
+}
+
+} // namespace nearpool

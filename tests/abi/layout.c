@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The layout of every public struct on a 64-bit machine. Written by tests/abi/record; compiling it is the test. */
+#include <nearpool/affinity.h>
+#include <nearpool/capabilities.h>
+#include <nearpool/export.h>
+#include <nearpool/level.h>
+#include <nearpool/log.h>
+#include <nearpool/numa_pool.h>
+#include <nearpool/numa_pool_group.h>
+#include <nearpool/numa_pool_run.h>
+#include <nearpool/numa_pool_stats.h>
+#include <nearpool/region.h>
+#include <nearpool/region_change.h>
+#include <nearpool/status.h>
+#include <nearpool/task.h>
+#include <nearpool/topology.h>
+#include <nearpool/topology_query.h>
+#include <nearpool/version.h>
+#include <stddef.h>
+
+#define SIZE(type, bytes) typedef char size_of_##type[sizeof(type) == (bytes) ? 1 : -1]
+#define OFFSET(type, member, bytes) typedef char offset_of_##type##_##member[offsetof(type, member) == (bytes) ? 1 : -1]
+
+SIZE(near_pin_options, 8);
+OFFSET(near_pin_options, struct_size, 0);
+OFFSET(near_pin_options, strict, 4);
+
+SIZE(near_pin_report, 256);
+OFFSET(near_pin_report, struct_size, 0);
+OFFSET(near_pin_report, level, 4);
+OFFSET(near_pin_report, reason_code, 8);
+OFFSET(near_pin_report, node, 12);
+OFFSET(near_pin_report, cpu_count, 16);
+OFFSET(near_pin_report, reason, 20);
+
+SIZE(near_capability, 256);
+OFFSET(near_capability, struct_size, 0);
+OFFSET(near_capability, available, 4);
+OFFSET(near_capability, reason_code, 8);
+OFFSET(near_capability, reserved, 12);
+OFFSET(near_capability, value, 16);
+OFFSET(near_capability, text, 24);
+
+SIZE(numa_pool_options, 88);
+OFFSET(numa_pool_options, struct_size, 0);
+OFFSET(numa_pool_options, steal_policy, 4);
+OFFSET(numa_pool_options, topology, 8);
+OFFSET(numa_pool_options, nodes, 16);
+OFFSET(numa_pool_options, node_count, 24);
+OFFSET(numa_pool_options, workers_per_node, 32);
+OFFSET(numa_pool_options, strict, 36);
+OFFSET(numa_pool_options, queue_capacity, 40);
+OFFSET(numa_pool_options, spin_ns, 48);
+OFFSET(numa_pool_options, steal_delay_ns, 56);
+OFFSET(numa_pool_options, thread_start, 64);
+OFFSET(numa_pool_options, thread_stop, 72);
+OFFSET(numa_pool_options, user_data, 80);
+
+SIZE(numa_pool_group_counts, 40);
+OFFSET(numa_pool_group_counts, struct_size, 0);
+OFFSET(numa_pool_group_counts, cancelled, 4);
+OFFSET(numa_pool_group_counts, accepted, 8);
+OFFSET(numa_pool_group_counts, run, 16);
+OFFSET(numa_pool_group_counts, failed, 24);
+OFFSET(numa_pool_group_counts, discarded, 32);
+
+SIZE(numa_pool_info, 256);
+OFFSET(numa_pool_info, struct_size, 0);
+OFFSET(numa_pool_info, steal_policy, 4);
+OFFSET(numa_pool_info, node_count, 8);
+OFFSET(numa_pool_info, worker_count, 12);
+OFFSET(numa_pool_info, strict, 16);
+OFFSET(numa_pool_info, level, 20);
+OFFSET(numa_pool_info, reason_code, 24);
+OFFSET(numa_pool_info, reason, 28);
+
+SIZE(numa_pool_node_info, 256);
+OFFSET(numa_pool_node_info, struct_size, 0);
+OFFSET(numa_pool_node_info, node, 4);
+OFFSET(numa_pool_node_info, serving_node, 8);
+OFFSET(numa_pool_node_info, worker_count, 12);
+OFFSET(numa_pool_node_info, package, 16);
+OFFSET(numa_pool_node_info, level, 20);
+OFFSET(numa_pool_node_info, reason_code, 24);
+OFFSET(numa_pool_node_info, reason, 28);
+
+SIZE(numa_pool_counts, 80);
+OFFSET(numa_pool_counts, struct_size, 0);
+OFFSET(numa_pool_counts, reserved, 4);
+OFFSET(numa_pool_counts, accepted, 8);
+OFFSET(numa_pool_counts, run_local, 16);
+OFFSET(numa_pool_counts, run_remote, 24);
+OFFSET(numa_pool_counts, failed, 32);
+OFFSET(numa_pool_counts, discarded, 40);
+OFFSET(numa_pool_counts, queued, 48);
+OFFSET(numa_pool_counts, taken, 56);
+OFFSET(numa_pool_counts, wakeups, 64);
+OFFSET(numa_pool_counts, busy_ns, 72);
+
+SIZE(near_region_options, 64);
+OFFSET(near_region_options, struct_size, 0);
+OFFSET(near_region_options, policy, 4);
+OFFSET(near_region_options, nodes, 8);
+OFFSET(near_region_options, node_count, 16);
+OFFSET(near_region_options, pages, 24);
+OFFSET(near_region_options, prefault, 28);
+OFFSET(near_region_options, backing, 32);
+OFFSET(near_region_options, strict, 36);
+OFFSET(near_region_options, flags, 40);
+OFFSET(near_region_options, sample, 44);
+OFFSET(near_region_options, path, 48);
+OFFSET(near_region_options, file_offset, 56);
+
+SIZE(near_placement, 304);
+OFFSET(near_placement, struct_size, 0);
+OFFSET(near_placement, level, 4);
+OFFSET(near_placement, reason_code, 8);
+OFFSET(near_placement, policy, 12);
+OFFSET(near_placement, pages, 16);
+OFFSET(near_placement, pages_reason, 20);
+OFFSET(near_placement, page_bytes, 24);
+OFFSET(near_placement, page_count, 32);
+OFFSET(near_placement, looked_at_pages, 40);
+OFFSET(near_placement, present_pages, 48);
+OFFSET(near_placement, near_pages, 56);
+OFFSET(near_placement, huge_bytes, 64);
+OFFSET(near_placement, reason, 72);
+
+SIZE(near_node_pages, 16);
+OFFSET(near_node_pages, node, 0);
+OFFSET(near_node_pages, reserved, 4);
+OFFSET(near_node_pages, page_count, 8);
+
+SIZE(near_error, 512);
+OFFSET(near_error, struct_size, 0);
+OFFSET(near_error, status, 4);
+OFFSET(near_error, native_domain, 8);
+OFFSET(near_error, native_code, 12);
+OFFSET(near_error, message, 16);
+
+SIZE(near_task, 24);
+OFFSET(near_task, run, 0);
+OFFSET(near_task, discard, 8);
+OFFSET(near_task, user_data, 16);
+
+SIZE(near_topology_options, 16);
+OFFSET(near_topology_options, struct_size, 0);
+OFFSET(near_topology_options, source, 4);
+OFFSET(near_topology_options, text, 8);
+
+SIZE(near_topology_info, 48);
+OFFSET(near_topology_info, struct_size, 0);
+OFFSET(near_topology_info, this_machine, 4);
+OFFSET(near_topology_info, synthetic_node, 8);
+OFFSET(near_topology_info, node_count, 12);
+OFFSET(near_topology_info, cpu_count, 16);
+OFFSET(near_topology_info, allowed_cpus, 20);
+OFFSET(near_topology_info, core_count, 24);
+OFFSET(near_topology_info, package_count, 28);
+OFFSET(near_topology_info, cache_count, 32);
+OFFSET(near_topology_info, page_bytes, 36);
+OFFSET(near_topology_info, memory_bytes, 40);
+
+SIZE(near_node_info, 32);
+OFFSET(near_node_info, struct_size, 0);
+OFFSET(near_node_info, node, 4);
+OFFSET(near_node_info, package, 8);
+OFFSET(near_node_info, cpu_count, 12);
+OFFSET(near_node_info, allowed_cpus, 16);
+OFFSET(near_node_info, memory_allowed, 20);
+OFFSET(near_node_info, memory_bytes, 24);
+
+SIZE(near_cpu_info, 32);
+OFFSET(near_cpu_info, struct_size, 0);
+OFFSET(near_cpu_info, cpu, 4);
+OFFSET(near_cpu_info, node, 8);
+OFFSET(near_cpu_info, core, 12);
+OFFSET(near_cpu_info, package, 16);
+OFFSET(near_cpu_info, cache, 20);
+OFFSET(near_cpu_info, smt, 24);
+OFFSET(near_cpu_info, allowed, 28);
+
+SIZE(near_link, 24);
+OFFSET(near_link, struct_size, 0);
+OFFSET(near_link, distance, 4);
+OFFSET(near_link, bandwidth_mib_per_s, 8);
+OFFSET(near_link, latency_ns, 16);
+
+SIZE(near_huge_pool, 16);
+OFFSET(near_huge_pool, page_bytes, 0);
+OFFSET(near_huge_pool, page_count, 8);
+
+int main(void) {
+    return 0;
+}

@@ -1,0 +1,1 @@
+int anything = 0;

@@ -1,0 +1,4 @@
+#include <numaif.h>
+#include <hwloc.h>
+#include <sys/mman.h>
+#include <dlfcn.h>

@@ -1,0 +1,2 @@
+#include <hwloc/linux.h>
+#include <numaif.h>

@@ -1,0 +1,3 @@
+#include <hwloc.h>
+#include <numa.h>
+#include "gone.hpp"

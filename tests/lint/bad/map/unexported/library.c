@@ -1,0 +1,3 @@
+int near_three(void) {
+    return 3;
+}

@@ -1,0 +1,4 @@
+enum {
+    NEAR_FINE = 0, /**< fine */
+    ERROR_NOT = 1
+};

@@ -1,0 +1,1 @@
+NEAR_API int near_one(void);
