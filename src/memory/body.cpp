@@ -23,8 +23,7 @@ Enforcement refused(int error_number, const Census &census) {
     const int32_t reason = forbidden(error_number) ? NEAR_REASON_FORBIDDEN : NEAR_REASON_SYSTEM;
     const char *hint = error_number == EPERM ? ", as a container's seccomp filter does" : "";
     return Enforcement::best_effort(reason, format("mbind() was refused (%s%s); %zu of %zu pages are near",
-                                                   errno_text(error_number).c_str(), hint, census.near,
-                                                   census.looked));
+                                                   errno_text(error_number).c_str(), hint, census.near, census.looked));
 }
 
 Enforcement replaced(const Target &target) {
@@ -47,8 +46,7 @@ Enforcement seen(const Census &census) {
     }
     if (census.present < census.looked) {
         return Enforcement::best_effort(NEAR_REASON_NOT_FAULTED, format("%zu of %zu pages are not faulted in",
-                                                                        census.looked - census.present,
-                                                                        census.looked));
+                                                                        census.looked - census.present, census.looked));
     }
     if (census.sampled) {
         return Enforcement::best_effort(NEAR_REASON_SAMPLED,
@@ -118,8 +116,7 @@ Enforcement Region::Body::judge(const Census &census, bool strict) const {
 
 Done Region::Body::fault(int32_t how) {
     const bool blocks = rung != NEAR_PAGES_BASE && may_have_huge_pages();
-    const CrewOutcome outcome =
-        fault_in(site(), mapping, *arrangement, how == NEAR_PREFAULT_HERE, blocks);
+    const CrewOutcome outcome = fault_in(site(), mapping, *arrangement, how == NEAR_PREFAULT_HERE, blocks);
     unpinned = outcome.unpinned;
     by_caller = outcome.by_caller;
     if (by_caller) {
@@ -144,7 +141,12 @@ Census Region::Body::settle(bool strict, bool sample) {
         LookOptions options;
         options.sample = sample;
         options.blocks = may_have_huge_pages() && huge_bytes(census) != 0;
-        move_misplaced(site(), mapping, *arrangement, options, &census); // refused: the census still says where they are
+        move_misplaced(site(), mapping, *arrangement, options,
+                       &census); // refused: the census still says where they are
+        if (census.present < census.looked && faulted_pages == mapping.page_count() && !arrangement->firm) {
+            static_cast<void>(fault(NEAR_PREFAULT_ON_NODE)); // what moving has split and dropped
+            census = look(sample);
+        }
     }
     const bool right = census.looked != 0 && census.near == census.looked;
     if (right && arrangement->bind_error == 0 && !arrangement->firm && has_firm_form(arrangement->target, strict)) {

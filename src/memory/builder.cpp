@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Making a region: down the ladder of page sizes until one holds.
+#include "base/log.hpp"
+#include "base/status.hpp"
 #include "base/text.hpp"
 #include "memory/body.hpp"
 #include "sys/constants.hpp"
@@ -110,10 +112,10 @@ private:
         }
         auto body = std::make_unique<Body>(ports_, topology_, crew_, spec_, mapping.take());
         body->rung = rung;
-        body->arrangement = std::make_unique<Arrangement>(
-            arrange(ports_, *topology_, body->mapping, spec_.policy, spec_.nodes));
-        for (const auto step : {&Builder::check_file, &Builder::keep_from_children, &Builder::bind, &Builder::advise,
-                                &Builder::fill}) {
+        body->arrangement =
+            std::make_unique<Arrangement>(arrange(ports_, *topology_, body->mapping, spec_.policy, spec_.nodes));
+        for (const auto step :
+             {&Builder::check_file, &Builder::keep_from_children, &Builder::bind, &Builder::advise, &Builder::fill}) {
             if (Done done = (this->*step)(body.get()); !done) {
                 return done.error();
             }
@@ -132,8 +134,8 @@ private:
         if (body->mapping.page_bytes() == asked) {
             return {};
         }
-        body->note = {NEAR_REASON_FILE, format("%s has pages of %zu bytes", spec_.path.c_str(),
-                                               body->mapping.page_bytes())};
+        body->note = {NEAR_REASON_FILE,
+                      format("%s has pages of %zu bytes", spec_.path.c_str(), body->mapping.page_bytes())};
         return spec_.strict ? Done(fail(NEAR_E_STRICT, "%s, and %s was asked for", body->note.text.c_str(),
                                         pages_name(spec_.pages)))
                             : Done();
@@ -166,8 +168,8 @@ private:
 
     std::size_t free_pool_pages(uint32_t node, std::size_t page_bytes) {
         std::string text;
-        const std::string path = format("/sys/devices/system/node/node%u/hugepages/hugepages-%zukB/free_hugepages",
-                                        node, page_bytes / 1024);
+        const std::string path =
+            format("/sys/devices/system/node/node%u/hugepages/hugepages-%zukB/free_hugepages", node, page_bytes / 1024);
         return ports_.files.read(path, &text) < 0 ? 0 : std::strtoul(text.c_str(), nullptr, 10);
     }
 
@@ -184,13 +186,14 @@ private:
         }
         for (const auto &[node, needed] : pages_needed(target, body.mapping)) {
             if (free[node] < needed) {
-                return miss({NEAR_REASON_NO_HUGE_PAGES, format("node %u has %zu free pages of %zu kB, and %zu are needed",
-                                                               node, free[node], page / 1024, needed)});
+                return miss(
+                    {NEAR_REASON_NO_HUGE_PAGES, format("node %u has %zu free pages of %zu kB, and %zu are needed", node,
+                                                       free[node], page / 1024, needed)});
             }
         }
         if (sum < body.mapping.page_count() && !target.usable.empty()) {
-            return miss({NEAR_REASON_NO_HUGE_PAGES, format("there are %zu free pages of %zu kB, and %zu are needed", sum,
-                                                           page / 1024, body.mapping.page_count())});
+            return miss({NEAR_REASON_NO_HUGE_PAGES, format("there are %zu free pages of %zu kB, and %zu are needed",
+                                                           sum, page / 1024, body.mapping.page_count())});
         }
         return {};
     }
@@ -229,8 +232,8 @@ private:
         if (!spec_.strict || enforcement.level == NEAR_LEVEL_STRICT) {
             return {};
         }
-        const std::string text = format("%zu bytes, policy %s: %s", spec_.bytes, policy_name(spec_.policy),
-                                        enforcement.text.c_str());
+        const std::string text =
+            format("%zu bytes, policy %s: %s", spec_.bytes, policy_name(spec_.policy), enforcement.text.c_str());
         if (from_pool) {
             return miss({NEAR_REASON_ELSEWHERE, text});
         }
@@ -256,7 +259,14 @@ Result<std::unique_ptr<Region>> Region::create(const Ports &ports, Ref<const Top
     if (!body) {
         return body.error();
     }
-    return std::unique_ptr<Region>(new Region(body.take()));
+    std::unique_ptr<Region> region(new Region(body.take()));
+    if (log_enabled(NEAR_LOG_DEBUG)) {
+        const near_placement where = region->placement();
+        log(NEAR_LOG_DEBUG, "region of %zu bytes at %p: policy %s, pages %s, %zu of %zu near, %s%s%s", spec.bytes,
+            region->data(), policy_name(spec.policy), pages_name(where.pages), where.near_pages, where.page_count,
+            level_name(where.level), where.reason[0] != '\0' ? ": " : "", where.reason);
+    }
+    return region;
 }
 
 } // namespace nearpool

@@ -11,9 +11,9 @@
 namespace nearpool {
 namespace {
 
-constexpr std::size_t pages_per_range = 65536;  // given to one helper
-constexpr std::size_t pages_for_crew = 131072;  // from here on helpers are faster than one thread
-constexpr std::size_t pages_in_sample = 65536;  // a sample is not smaller than a small region
+constexpr std::size_t pages_per_range = 65536; // given to one helper
+constexpr std::size_t pages_for_crew = 131072; // from here on helpers are faster than one thread
+constexpr std::size_t pages_in_sample = 65536; // a sample is not smaller than a small region
 
 // A look at a range, in batches. 0 or -errno.
 int look_at(PolicyPort &policy, const Mapping &mapping, const PageRange &range, Tally *tally) {
@@ -38,7 +38,7 @@ int look_by_page(const Site &site, const Mapping &mapping, const Arrangement &ar
                  Census *census) {
     const std::vector<PageRange> ranges = page_ranges(mapping, options.sample);
     std::vector<Tally> tallies(ranges.size(), Tally(mapping, arrangement, options.blocks));
-    const int error = for_ranges(site, arrangement.target, ranges, [&](std::size_t i) {
+    const int error = for_ranges(site, arrangement.target.usable, ranges, [&](std::size_t i) {
         return look_at(site.ports.policy, mapping, ranges[i], &tallies[i]);
     });
     if (error != 0) {
@@ -71,8 +71,7 @@ std::size_t share_of(const Mapping &mapping, const Arrangement &arrangement, uin
 
 // Guard pages keep the lines of the region apart from all others.
 bool look_in_numa_maps(const Site &site, const Mapping &mapping, const Arrangement &arrangement, Census *census) {
-    const std::optional<std::vector<NumaFacts>> ranges =
-        numa_ranges(site.ports.files, mapping.data(), mapping.bytes());
+    const std::optional<std::vector<NumaFacts>> ranges = numa_ranges(site.ports.files, mapping.data(), mapping.bytes());
     if (!ranges || ranges->empty()) {
         return false;
     }
@@ -142,8 +141,8 @@ std::string where_text(const Census &census) {
     std::string text;
     constexpr std::size_t most = 5;
     for (std::size_t i = 0; i < order.size() && i < most; i++) {
-        text += format("%s%zu%s on node %u", i == 0 ? "" : ", ", order[i].first, i == 0 ? " pages" : "",
-                       order[i].second);
+        text +=
+            format("%s%zu%s on node %u", i == 0 ? "" : ", ", order[i].first, i == 0 ? " pages" : "", order[i].second);
     }
     if (order.size() > most) {
         text += format(" and others on %zu more nodes", order.size() - most);
@@ -184,17 +183,18 @@ std::vector<PageRange> page_ranges(const Mapping &mapping, bool sample) {
     return ranges;
 }
 
-int for_ranges(const Site &site, const Target &target, const std::vector<PageRange> &ranges, const Crew::Work &work) {
+int for_ranges(const Site &site, const std::vector<uint32_t> &nodes, const std::vector<PageRange> &ranges,
+               const Crew::Work &work) {
     std::size_t pages = 0;
     for (const PageRange &range : ranges) {
         pages += range.count;
     }
-    if (pages >= pages_for_crew && !target.usable.empty()) {
-        std::vector<uint32_t> nodes;
+    if (pages >= pages_for_crew && !nodes.empty()) {
+        std::vector<uint32_t> helpers;
         for (std::size_t i = 0; i < ranges.size(); i++) {
-            nodes.push_back(target.usable[i % target.usable.size()]);
+            helpers.push_back(nodes[i % nodes.size()]);
         }
-        return site.crew.run(site.topology, nodes, work).error;
+        return site.crew.run(site.topology, helpers, work).error;
     }
     for (std::size_t i = 0; i < ranges.size(); i++) {
         if (const int error = work(i); error != 0) {

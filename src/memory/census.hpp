@@ -29,7 +29,7 @@ struct Census {
 // How pages are counted.
 struct LookOptions {
     bool sample = false;
-    bool blocks = false; // some pages are transparent huge pages: interleaving goes by 2 MiB there
+    bool blocks = false;           // some pages are transparent huge pages: interleaving goes by 2 MiB there
     std::size_t faulted_pages = 0; // pages that are known to be in, should there be no other way to tell
 };
 
@@ -52,8 +52,9 @@ struct PageRange {
 };
 std::vector<PageRange> page_ranges(const Mapping &mapping, bool sample);
 
-// Runs work(i) for each range: on the crew of the usable nodes where there is much to do, else here. The first error.
-int for_ranges(const Site &site, const Target &target, const std::vector<PageRange> &ranges, const Crew::Work &work);
+// Runs work(i) for each range: on the crew of `nodes` where there is much to do, else here. The first error.
+int for_ranges(const Site &site, const std::vector<uint32_t> &nodes, const std::vector<PageRange> &ranges,
+               const Crew::Work &work);
 
 // Whether `count` pages from `states` are one block on one node.
 bool one_block(const int *states, std::size_t count);

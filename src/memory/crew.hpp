@@ -33,8 +33,8 @@ public:
     Crew(const Crew &) = delete;
     Crew &operator=(const Crew &) = delete;
 
-    // Runs work(i) for every i, on the helpers of nodes[i], and waits. A node without allowed CPUs is served by those of
-    // the nearest that has some. Every piece is done, also after one has failed.
+    // Runs work(i) for every i, on the helpers of nodes[i], and waits. A node without allowed CPUs is served by those
+    // of the nearest that has some. Every piece is done, also after one has failed.
     CrewOutcome run(const Topology &topology, const std::vector<uint32_t> &nodes, const Work &work);
 
     std::size_t helper_count(); // threads that were started and live in this process

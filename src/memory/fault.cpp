@@ -97,8 +97,7 @@ std::size_t piece_bytes(const Mapping &mapping, std::size_t bytes, std::size_t h
     return std::max(whole, unit);
 }
 
-void add_pieces(const Part &part, std::size_t size, const std::vector<uint32_t> &nodes,
-                std::vector<Piece> *pieces) {
+void add_pieces(const Part &part, std::size_t size, const std::vector<uint32_t> &nodes, std::vector<Piece> *pieces) {
     for (std::size_t begin = part.begin; begin < part.end; begin += size) {
         const uint32_t node = nodes[pieces->size() % nodes.size()];
         pieces->push_back(Piece{begin, std::min(begin + size, part.end), node});

@@ -182,12 +182,12 @@ Done Mapping::place(const RegionSpec &spec, int32_t pages) {
     return {};
 }
 
-// The page size of a hugetlbfs file is known only once it is mapped: the kernel chooses the place and rounds the length.
+// The page size of a hugetlbfs file is known only once it is mapped: the kernel chooses the place and rounds the
+// length.
 Done Mapping::map_pool_file(const RegionSpec &spec) {
     void *address = nullptr;
     const int protection = writable_ ? sys::protect_read_write : sys::protect_read;
-    const int error =
-        ports_->memory.map(bytes_, protection, sys::map_shared, descriptor_, spec.file_offset, &address);
+    const int error = ports_->memory.map(bytes_, protection, sys::map_shared, descriptor_, spec.file_offset, &address);
     if (error < 0) {
         return fail_system(-error, "%zu bytes cannot be mapped from %s", bytes_, spec.path.c_str());
     }

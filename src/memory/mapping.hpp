@@ -12,7 +12,8 @@ constexpr std::size_t giant_page_bytes = std::size_t{1} << 30U;
 // Gives everything back when it goes.
 class Mapping {
 public:
-    // With pages of the rung `pages`: NEAR_PAGES_2M and _1G come from the pool, all others are base pages to the mapping.
+    // With pages of the rung `pages`: NEAR_PAGES_2M and _1G come from the pool, all others are base pages to the
+    // mapping.
     static Result<Mapping> make(const Ports &ports, const RegionSpec &spec, int32_t pages);
 
     Mapping(Mapping &&other) noexcept;

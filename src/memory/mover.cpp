@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "memory/mover.hpp"
 
+#include "base/text.hpp"
 #include "sys/constants.hpp"
 
 #include <algorithm>
 #include <cerrno>
+#include <cinttypes>
+#include <cstdlib>
+#include <cstring>
 
 namespace nearpool {
 namespace {
@@ -12,17 +16,43 @@ namespace {
 constexpr int batches_without_luck = 4; // pages may be pinned; a full node is known by ENOMEM
 constexpr std::size_t most_attempts = 8;
 
+// Memory of a node that pages can be moved into without pushing out anything but file caches.
+std::size_t room_of(FilePort &files, uint32_t node) {
+    std::string text;
+    if (files.read(format("/sys/devices/system/node/node%" PRIu32 "/meminfo", node), &text) < 0) {
+        return SIZE_MAX; // the kernel will say
+    }
+    std::size_t kilobytes = 0;
+    bool known = false;
+    for (const char *key : {"MemFree:", "Active(file):", "Inactive(file):"}) {
+        const std::size_t place = text.find(std::string(" ") + key);
+        if (place != std::string::npos) {
+            kilobytes += std::strtoull(text.c_str() + place + 1 + std::strlen(key), nullptr, 10);
+            known = true;
+        }
+    }
+    return known ? kilobytes * 1024 : SIZE_MAX;
+}
+
 // What is known of the nodes that pages are moved to, by all threads that move.
 class Receivers {
 public:
-    explicit Receivers(std::size_t nodes) : failures_(nodes) {}
+    Receivers(const Site &site, const Mapping &mapping, const std::vector<uint32_t> &nodes)
+        : nodes_(std::size_t{site.topology.node_numbers().back()} + 1) {
+        for (const uint32_t node : nodes) {
+            const std::size_t room = mapping.pool_pages() ? SIZE_MAX : room_of(site.ports.files, node);
+            nodes_[node].room = static_cast<int64_t>(std::min<std::size_t>(room / mapping.page_bytes(), INT64_MAX));
+        }
+    }
 
-    bool given_up(int node) const {
-        const auto index = static_cast<std::size_t>(node);
-        return index >= failures_.size() || failures_[index].load(std::memory_order_relaxed) >= batches_without_luck;
+    // Whether one more page may be sent to the node.
+    bool takes(int node) {
+        Receiver &receiver = nodes_[static_cast<std::size_t>(node)];
+        return receiver.failures.load(std::memory_order_relaxed) < batches_without_luck &&
+               receiver.room.fetch_sub(1, std::memory_order_relaxed) > 0;
     }
     void note(int node, bool moved, bool full) {
-        std::atomic<int> &failures = failures_[static_cast<std::size_t>(node)];
+        std::atomic<int> &failures = nodes_[static_cast<std::size_t>(node)].failures;
         if (moved) {
             failures.store(0, std::memory_order_relaxed);
         } else {
@@ -31,7 +61,11 @@ public:
     }
 
 private:
-    std::vector<std::atomic<int>> failures_;
+    struct Receiver {
+        std::atomic<int> failures{0};
+        std::atomic<int64_t> room{0}; // pages
+    };
+    std::vector<Receiver> nodes_;
 };
 
 using Wanted = std::map<int, std::vector<void *>>; // pages by where they should be
@@ -97,7 +131,7 @@ private:
             const std::size_t end = i + (whole ? block : 1);
             for (; i < end; i++) {
                 const int node = states_[i] < 0 ? -1 : destination_(first + i, states_[i], whole);
-                if (node >= 0 && node != states_[i] && !receivers_->given_up(node)) {
+                if (node >= 0 && node != states_[i] && receivers_->takes(node)) {
                     result[node].push_back(pages_[i]);
                 }
             }
@@ -168,9 +202,8 @@ int right_node(const Mapping &mapping, const Arrangement &arrangement, const Cen
     const std::size_t offset = page * mapping.page_bytes();
     const std::size_t count = target.usable.size();
     if (target.policy == NEAR_POLICY_INTERLEAVE) {
-        const std::size_t index =
-            block ? interleave_index(mapping, offset, large_page_bytes) + census.block_rotation
-                  : interleave_index(mapping, offset, mapping.page_bytes()) + census.rotation;
+        const std::size_t index = block ? interleave_index(mapping, offset, large_page_bytes) + census.block_rotation
+                                        : interleave_index(mapping, offset, mapping.page_bytes()) + census.rotation;
         return static_cast<int>(target.usable[index % count]);
     }
     if (target.policy == NEAR_POLICY_SPLIT) {
@@ -180,34 +213,35 @@ int right_node(const Mapping &mapping, const Arrangement &arrangement, const Cen
             }
         }
     }
-    return lists(target, node) ? -1 : static_cast<int>(target.usable[(page / pages_per_block(mapping) + attempt) % count]);
+    return lists(target, node) ? -1
+                               : static_cast<int>(target.usable[(page / pages_per_block(mapping) + attempt) % count]);
 }
 
 int move_once(const Site &site, const Mapping &mapping, const Arrangement &arrangement, const Census &census,
               std::size_t attempt, bool blocks) {
     if (arrangement.target.weighted) {
         Balance balance(arrangement.target, census);
-        return move_pages_to(site, mapping, arrangement.target, false,
+        return move_pages_to(site, mapping, arrangement.target.usable, false,
                              [&](std::size_t, int node, bool) { return balance.destination(node); });
     }
-    return move_pages_to(site, mapping, arrangement.target, blocks, [&](std::size_t page, int node, bool block) {
+    return move_pages_to(site, mapping, arrangement.target.usable, blocks, [&](std::size_t page, int node, bool block) {
         return right_node(mapping, arrangement, census, attempt, page, node, block);
     });
 }
 
 } // namespace
 
-int move_pages_to(const Site &site, const Mapping &mapping, const Target &target, bool blocks,
+int move_pages_to(const Site &site, const Mapping &mapping, const std::vector<uint32_t> &nodes, bool blocks,
                   const Destination &destination) {
-    Receivers receivers(std::size_t{site.topology.node_numbers().back()} + 1);
+    Receivers receivers(site, mapping, nodes);
     const std::vector<PageRange> ranges = page_ranges(mapping, false);
-    return for_ranges(site, target, ranges, [&](std::size_t i) {
+    return for_ranges(site, nodes, ranges, [&](std::size_t i) {
         return RangeMover(site, mapping, blocks, destination, &receivers).move(ranges[i]);
     });
 }
 
-int move_misplaced(const Site &site, const Mapping &mapping, const Arrangement &arrangement,
-                   const LookOptions &options, Census *census) {
+int move_misplaced(const Site &site, const Mapping &mapping, const Arrangement &arrangement, const LookOptions &options,
+                   Census *census) {
     if (arrangement.target.usable.empty()) {
         return 0;
     }

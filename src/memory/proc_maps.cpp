@@ -13,8 +13,8 @@ namespace {
 
 // The lines of /proc/self/smaps whose kilobytes are huge pages.
 bool counts_huge(const std::string &key) {
-    static constexpr const char *keys[] = {"AnonHugePages:", "ShmemPmdMapped:", "FilePmdMapped:", "Shared_Hugetlb:",
-                                           "Private_Hugetlb:"};
+    static constexpr const char *keys[] = {
+        "AnonHugePages:", "ShmemPmdMapped:", "FilePmdMapped:", "Shared_Hugetlb:", "Private_Hugetlb:"};
     return std::any_of(std::begin(keys), std::end(keys), [&](const char *each) { return key == each; });
 }
 

@@ -146,8 +146,7 @@ Done Region::rebind(int32_t policy, const uint32_t *nodes, std::size_t node_coun
     if (strict > 1) {
         return fail(NEAR_E_INVALID, "strict is %" PRIu32 ", and must be 0 or 1", strict);
     }
-    const Result<std::vector<uint32_t>> listed =
-        policy_nodes(*body_->topology, policy, nodes, node_count, strict != 0);
+    const Result<std::vector<uint32_t>> listed = policy_nodes(*body_->topology, policy, nodes, node_count, strict != 0);
     if (!listed) {
         return listed.error();
     }
@@ -158,8 +157,8 @@ Done Region::rebind(int32_t policy, const uint32_t *nodes, std::size_t node_coun
         return fail(NEAR_E_STRICT, "the topology describes another machine, so nothing can be placed on its nodes");
     }
     const std::lock_guard<ForkMutex> lock(body_->mutex);
-    auto fresh = std::make_unique<Arrangement>(
-        arrange(body_->ports, *body_->topology, body_->mapping, policy, listed.value()));
+    auto fresh =
+        std::make_unique<Arrangement>(arrange(body_->ports, *body_->topology, body_->mapping, policy, listed.value()));
     std::swap(body_->arrangement, fresh);
     Done done = carry_out(body_.get(), strict != 0);
     if (!done) {
@@ -186,7 +185,7 @@ Done Region::migrate(uint32_t node, std::size_t *moved) {
     if (before.look != Look::pages) {
         return fail_system_as(NEAR_E_UNSUPPORTED, before.error, "move_pages() is refused");
     }
-    const int error = move_pages_to(body_->site(), body_->mapping, body_->arrangement->target, false,
+    const int error = move_pages_to(body_->site(), body_->mapping, {node}, false,
                                     [&](std::size_t, int, bool) { return static_cast<int>(node); });
     if (error != 0) {
         return fail_system_as(NEAR_E_UNSUPPORTED, -error, "move_pages() is refused");
@@ -195,9 +194,12 @@ Done Region::migrate(uint32_t node, std::size_t *moved) {
     const std::size_t there = after.nodes[node];
     const std::size_t was = before.nodes[node];
     *moved = there > was ? there - was : 0;
-    if (there < after.present) {
+    if (after.present < before.present && body_->arrangement->firm) { // they will be faulted in again: not to kill
+        bind_gently(body_->ports, body_->mapping, body_->arrangement.get());
+    }
+    if (there < before.present) {
         return fail(NEAR_E_BUSY, "%zu of %zu pages could not be moved to node %" PRIu32 " (no room, or pinned): %s",
-                    after.present - there, after.present, node, where_text(after).c_str());
+                    before.present - there, before.present, node, where_text(after).c_str());
     }
     return {};
 }
@@ -246,7 +248,7 @@ Done Region::advise(std::size_t offset, std::size_t bytes, int32_t advice) {
         return {};
     }
     const bool unknown = error == -EINVAL || error == -EBADF || error == -ENOSYS || error == -EOPNOTSUPP;
-    return fail_system_as(unknown           ? NEAR_E_UNSUPPORTED
+    return fail_system_as(unknown            ? NEAR_E_UNSUPPORTED
                           : error == -ENOMEM ? NEAR_E_NOMEM
                                              : NEAR_E_SYSTEM,
                           -error, "madvise() refused the advice %" PRId32 " for this backing", advice);

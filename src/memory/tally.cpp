@@ -171,8 +171,8 @@ void Tally::write(Census *census) const {
     census->present = present_;
     census->near = near_;
     if (cyclic_) {
-        census->near = near_of(small_, 1, &census->rotation) +
-                       near_of(large_, pages_per_block(mapping_), &census->block_rotation);
+        census->near =
+            near_of(small_, 1, &census->rotation) + near_of(large_, pages_per_block(mapping_), &census->block_rotation);
     }
     for (std::size_t node = 0; node < nodes_.size(); node++) {
         if (nodes_[node] != 0) {

@@ -75,8 +75,7 @@ void read_weights(const Ports &ports, Target *target) {
     for (const uint32_t node : target->usable) {
         std::string text;
         const std::string path = format("/sys/kernel/mm/mempolicy/weighted_interleave/node%u", node);
-        const unsigned long weight =
-            ports.files.read(path, &text) < 0 ? 1 : std::strtoul(text.c_str(), nullptr, 10);
+        const unsigned long weight = ports.files.read(path, &text) < 0 ? 1 : std::strtoul(text.c_str(), nullptr, 10);
         target->weights.push_back(std::max<unsigned long>(weight, 1));
     }
 }
@@ -148,7 +147,8 @@ std::vector<Part> parts_of(const Target &target, const Mapping &mapping) {
     for (std::size_t i = 0; i < count; i++) {
         const auto boundary = [&](std::size_t index) {
             // page count * index / count, without overflow
-            const std::size_t page = mapping.page_count() / count * index + mapping.page_count() % count * index / count;
+            const std::size_t page =
+                mapping.page_count() / count * index + mapping.page_count() % count * index / count;
             return index == count ? mapping.bytes() : page * mapping.page_bytes() / unit * unit;
         };
         if (boundary(i) < boundary(i + 1)) {
@@ -168,7 +168,10 @@ std::map<uint32_t, std::size_t> pages_needed(const Target &target, const Mapping
         return needed;
     case NEAR_POLICY_BIND:
     case NEAR_POLICY_PREFERRED_MANY:
-        return needed;
+        if (target.usable.size() > 1) {
+            return needed;
+        }
+        break;
     default:
         break;
     }

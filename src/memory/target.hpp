@@ -21,8 +21,7 @@ struct Target {
     Enforcement limit;                // why not every listed node is usable; NEAR_REASON_NONE: they are
 };
 
-Target resolve_target(const Ports &ports, const Topology &topology, int32_t policy,
-                      const std::vector<uint32_t> &nodes);
+Target resolve_target(const Ports &ports, const Topology &topology, int32_t policy, const std::vector<uint32_t> &nodes);
 
 // Whether pages can be on the node at all.
 bool holds_pages(const Topology &topology, uint32_t node);

@@ -5,6 +5,7 @@
 #include <hwloc/distances.h>
 #include <hwloc/memattrs.h>
 #include <limits>
+#include <map>
 
 namespace nearpool {
 namespace {
@@ -95,10 +96,13 @@ Node TopologyBuilder::read_node(hwloc_obj_t object) const {
 void TopologyBuilder::read_nodes() {
     for (hwloc_obj_t object = hwloc_get_next_obj_by_type(hwloc_, HWLOC_OBJ_NUMANODE, nullptr); object != nullptr;
          object = hwloc_get_next_obj_by_type(hwloc_, HWLOC_OBJ_NUMANODE, object)) {
+        objects_.push_back(object);
+    }
+    std::sort(objects_.begin(), objects_.end(),
+              [](const hwloc_obj *a, const hwloc_obj *b) { return a->os_index < b->os_index; });
+    for (hwloc_obj_t object : objects_) {
         made_->nodes_.push_back(read_node(object));
     }
-    std::sort(made_->nodes_.begin(), made_->nodes_.end(),
-              [](const Node &a, const Node &b) { return a.number < b.number; });
     std::vector<uint32_t> numbers;
     for (const Node &node : made_->nodes_) {
         numbers.push_back(node.number);
@@ -137,23 +141,18 @@ Cpu TopologyBuilder::read_cpu(hwloc_obj_t unit) const {
     const hwloc_obj_t package = ancestor(hwloc_, unit, HWLOC_OBJ_PACKAGE);
     cpu.core = core != nullptr ? core->logical_index : unit->logical_index;
     cpu.package = package != nullptr ? package->logical_index : NEAR_NODE_UNKNOWN;
-    cpu.smt =
-        core != nullptr ? static_cast<uint32_t>(hwloc_get_obj_index_inside_cpuset(hwloc_, core->cpuset, unit)) : 0;
     return cpu;
 }
 
 void TopologyBuilder::read_cpus() {
-    std::vector<const hwloc_obj *> groups; // last-level caches in the order in which they are met
+    std::map<const hwloc_obj *, uint32_t> groups; // last-level caches in the order in which they are met
+    std::map<uint32_t, uint32_t> threads_of_core; // met so far
     std::vector<uint32_t> numbers;
     for (hwloc_obj_t unit = hwloc_get_next_obj_by_type(hwloc_, HWLOC_OBJ_PU, nullptr); unit != nullptr;
          unit = hwloc_get_next_obj_by_type(hwloc_, HWLOC_OBJ_PU, unit)) {
         Cpu cpu = read_cpu(unit);
-        const hwloc_obj *group = cache_group(unit);
-        const auto place = std::find(groups.begin(), groups.end(), group);
-        cpu.cache = static_cast<uint32_t>(place - groups.begin());
-        if (place == groups.end()) {
-            groups.push_back(group);
-        }
+        cpu.cache = groups.emplace(cache_group(unit), static_cast<uint32_t>(groups.size())).first->second;
+        cpu.smt = threads_of_core[cpu.core]++;
         numbers.push_back(cpu.number);
         made_->cpus_.push_back(cpu);
     }
@@ -163,10 +162,10 @@ void TopologyBuilder::read_cpus() {
     count_groups();
     for (Node &node : made_->nodes_) {
         node.cpus = node.cpus.intersect(made_->cpu_numbers_);
-        for (Cpu &cpu : made_->cpus_) {
-            if (node.cpus.contains(cpu.number)) {
-                cpu.node = node.number;
-            }
+        for (const uint32_t number : node.cpus) {
+            const auto cpu = std::lower_bound(made_->cpus_.begin(), made_->cpus_.end(), number,
+                                              [](const Cpu &one, uint32_t wanted) { return one.number < wanted; });
+            cpu->node = node.number;
         }
     }
 }
@@ -180,14 +179,17 @@ void TopologyBuilder::count_groups() {
 
 // The package that has all CPUs of the node; for a node without CPUs, the package to which hwloc attached it.
 void TopologyBuilder::find_packages() {
-    for (Node &node : made_->nodes_) {
-        const hwloc_obj_t object = hwloc_get_numanode_obj_by_os_index(hwloc_, node.number);
-        const NumberSet near = !node.cpus.empty() || object == nullptr ? node.cpus : numbers_of(object->cpuset);
-        for (hwloc_obj_t package = hwloc_get_next_obj_by_type(hwloc_, HWLOC_OBJ_PACKAGE, nullptr);
-             package != nullptr && !near.empty();
-             package = hwloc_get_next_obj_by_type(hwloc_, HWLOC_OBJ_PACKAGE, package)) {
-            if (numbers_of(package->cpuset).contains_all(near)) {
-                node.package = package->logical_index;
+    std::vector<std::pair<uint32_t, NumberSet>> packages;
+    for (hwloc_obj_t package = hwloc_get_next_obj_by_type(hwloc_, HWLOC_OBJ_PACKAGE, nullptr); package != nullptr;
+         package = hwloc_get_next_obj_by_type(hwloc_, HWLOC_OBJ_PACKAGE, package)) {
+        packages.emplace_back(package->logical_index, numbers_of(package->cpuset));
+    }
+    for (std::size_t i = 0; i < objects_.size(); i++) {
+        Node &node = made_->nodes_[i];
+        const NumberSet near = node.cpus.empty() ? numbers_of(objects_[i]->cpuset) : node.cpus;
+        for (const auto &[index, cpus] : packages) {
+            if (!near.empty() && cpus.contains_all(near)) {
+                node.package = index;
             }
         }
     }
@@ -263,26 +265,25 @@ void TopologyBuilder::read_sysfs_distances() {
 }
 
 void TopologyBuilder::read_hwloc_memory_attributes() {
-    for (const Node &from : made_->nodes_) {
-        if (from.cpus.empty()) {
+    for (std::size_t row = 0; row < objects_.size(); row++) {
+        const NumberSet &from = made_->nodes_[row].cpus;
+        if (from.empty()) {
             continue;
         }
-        const HwlocBitmap cpus(from.cpus);
+        const HwlocBitmap cpus(from);
         hwloc_location initiator{};
         initiator.type = HWLOC_LOCATION_TYPE_CPUSET;
         initiator.location.cpuset = cpus.get();
-        for (const Node &to : made_->nodes_) {
-            hwloc_obj_t target = hwloc_get_numanode_obj_by_os_index(hwloc_, to.number);
-            if (target == nullptr) {
-                continue;
-            }
-            Link *between = link(from.number, to.number);
+        for (std::size_t column = 0; column < objects_.size(); column++) {
+            Link &between = made_->links_[row * objects_.size() + column];
             hwloc_uint64_t value = 0;
-            if (hwloc_memattr_get_value(hwloc_, HWLOC_MEMATTR_ID_BANDWIDTH, target, &initiator, 0, &value) == 0) {
-                between->bandwidth_mib_per_s = value;
+            if (hwloc_memattr_get_value(hwloc_, HWLOC_MEMATTR_ID_BANDWIDTH, objects_[column], &initiator, 0, &value) ==
+                0) {
+                between.bandwidth_mib_per_s = value;
             }
-            if (hwloc_memattr_get_value(hwloc_, HWLOC_MEMATTR_ID_LATENCY, target, &initiator, 0, &value) == 0) {
-                between->latency_ns = value;
+            if (hwloc_memattr_get_value(hwloc_, HWLOC_MEMATTR_ID_LATENCY, objects_[column], &initiator, 0, &value) ==
+                0) {
+                between.latency_ns = value;
             }
         }
     }

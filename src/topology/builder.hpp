@@ -43,6 +43,7 @@ private:
 
     BuilderInput input_;
     hwloc_topology_t hwloc_;
+    std::vector<hwloc_obj_t> objects_; // of the nodes, in their order
     Topology *made_;
     Ref<const Topology> owner_;
 };

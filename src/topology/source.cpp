@@ -3,6 +3,7 @@
 
 #include "base/text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -57,6 +58,22 @@ Error refused_synthetic(int error_number, const std::string &text) {
                           shown(text).c_str(), shown(refused_word(text)).c_str());
 }
 
+constexpr uint64_t most_units = 16384; // twice what Linux can be built for; hwloc's time grows with the square
+
+// The processing units that a description makes: the product of its counts. Saturates.
+uint64_t described_units(const std::string &text) {
+    uint64_t units = 1;
+    int depth = 0; // in brackets: attributes, and memory beside the levels
+    for (std::size_t i = 0; i < text.size(); i++) {
+        depth += text[i] == '(' || text[i] == '[' ? 1 : text[i] == ')' || text[i] == ']' ? -1 : 0;
+        if (text[i] == ':' && depth == 0) {
+            const uint64_t count = std::strtoull(text.c_str() + i + 1, nullptr, 0);
+            units = count == 0 || units <= most_units * 2 / count ? units * count : most_units * 2;
+        }
+    }
+    return units;
+}
+
 Done set_origin(hwloc_topology_t topology, Origin origin, const std::string &text) {
     if (origin == Origin::xml &&
         hwloc_topology_set_xmlbuffer(topology, text.c_str(), static_cast<int>(text.size() + 1)) < 0) {
@@ -65,8 +82,26 @@ Done set_origin(hwloc_topology_t topology, Origin origin, const std::string &tex
                               "near_topology_format() wrote)",
                               text.size());
     }
+    if (origin == Origin::synthetic && described_units(text) > most_units) {
+        return fail(NEAR_E_TOPOLOGY, "the synthetic description \"%s\" makes more than %llu processing units",
+                    shown(text).c_str(), static_cast<unsigned long long>(most_units));
+    }
     if (origin == Origin::synthetic && hwloc_topology_set_synthetic(topology, text.c_str()) < 0) {
         return refused_synthetic(errno, text);
+    }
+    return {};
+}
+
+// hwloc would build whatever is asked for, CPU by CPU, for hours. Twice what Linux can be configured for is enough.
+Done check_synthetic_size(const std::string &text) {
+    constexpr uint64_t most_cpus = 16384;
+    uint64_t cpus = 1;
+    for (std::size_t colon = text.find(':'); colon != std::string::npos; colon = text.find(':', colon + 1)) {
+        cpus *= std::max<uint64_t>(1, std::strtoull(text.c_str() + colon + 1, nullptr, 10));
+        if (cpus > most_cpus) {
+            return fail(NEAR_E_TOPOLOGY, "the synthetic topology \"%s\" describes more than %llu CPUs", text.c_str(),
+                        static_cast<unsigned long long>(most_cpus));
+        }
     }
     return {};
 }
@@ -81,6 +116,9 @@ Result<HwlocHandle> load_locked(Origin origin, const std::string &text, bool dev
     // What is not allowed must be seen, to be told from what does not exist.
     hwloc_topology_set_flags(made, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED | HWLOC_TOPOLOGY_FLAG_DONT_CHANGE_BINDING);
     hwloc_topology_set_io_types_filter(made, devices ? HWLOC_TYPE_FILTER_KEEP_ALL : HWLOC_TYPE_FILTER_KEEP_NONE);
+    if (Done done = origin == Origin::synthetic ? check_synthetic_size(text) : Done(); !done) {
+        return done.error();
+    }
     if (Done done = set_origin(made, origin, text); !done) {
         return done.error();
     }

@@ -39,6 +39,8 @@ Done Pool::start_threads() {
         }
     }
     started_.store(true, std::memory_order_release);
+    log(NEAR_LOG_INFO, "numa_pool %p: %u workers on %zu nodes, steal policy %s", static_cast<void *>(this),
+        started_threads_, teams_.size(), steal_policy_name(options_.request.steal_policy));
     return {};
 }
 
@@ -51,6 +53,7 @@ void Pool::stop_now() {
             if (started_threads_ > 0) {
                 ports_.threads.join(worker->thread());
                 started_threads_--;
+                team->parking().begin_search(); // as before its start
             }
         }
     }
@@ -157,6 +160,8 @@ void Pool::join() {
         }
         joined_ = true;
     }
+    log(NEAR_LOG_INFO, "numa_pool %p: shut down, %llu tasks ended", static_cast<void *>(this),
+        static_cast<unsigned long long>(ended()));
     release(); // the reference of the running threads
 }
 

@@ -2,7 +2,6 @@
 #include "pools/numa/pool.hpp"
 
 #include "base/clock.hpp"
-#include "base/log.hpp"
 #include "machine/quota.hpp"
 #include "pools/numa/group.hpp"
 #include "pools/numa/worker.hpp"
@@ -14,7 +13,7 @@ namespace nearpool::numa {
 namespace {
 
 constexpr uint64_t default_spin_ns = 5 * NEAR_US;
-constexpr uint64_t default_steal_delay_ns = 500 * NEAR_US;
+constexpr uint64_t default_steal_delay_ns = NEAR_MS;
 
 PoolOptions with_defaults(PoolOptions options) {
     options.spin_ns = options.spin_ns == 0 ? default_spin_ns : options.spin_ns == NEAR_NONE ? 0 : options.spin_ns;
@@ -57,6 +56,7 @@ Pool::Pool(const Ports &ports, Crew &crew, Ref<const Topology> topology, const P
     for (const auto &team : teams_) {
         for (uint32_t i = 0; i < team->plan().workers; i++) {
             team->workers().push_back(std::make_unique<Worker>(*this, *team, i));
+            team->parking().begin_search(); // see Worker::run()
         }
     }
 }

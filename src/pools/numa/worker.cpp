@@ -2,6 +2,7 @@
 #include "pools/numa/worker.hpp"
 
 #include "base/clock.hpp"
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "machine/pin.hpp"
 #include "pools/numa/group.hpp"
@@ -67,6 +68,9 @@ void Worker::start_up() {
     } else {
         enforcement_ = Enforcement::none(NEAR_REASON_NOT_THIS_MACHINE, "the topology describes another machine");
     }
+    if (enforcement_.level != NEAR_LEVEL_STRICT && pool_.topology().this_machine()) {
+        log(NEAR_LOG_WARN, "worker %u of node %u: %s", index_, team_.plan().node, enforcement_.text.c_str());
+    }
     deque_.allocate();
     pool_.worker_ready(enforcement_.level == NEAR_LEVEL_STRICT);
     if (pool_.options().thread_start != nullptr) {
@@ -74,11 +78,16 @@ void Worker::start_up() {
     }
 }
 
+// Its team has counted it as searching since before it was started, so that no stranger takes what it is about to run.
 void Worker::run() {
-    counts_.busy_since.store(now_ns(), std::memory_order_relaxed);
     Found found;
-    while (find(found) || search(found, nullptr, UINT64_MAX) == Search::found) {
+    Search result = look_around(found, nullptr, UINT64_MAX);
+    leave_search(result == Search::found ? &found : nullptr);
+    while (result == Search::found) {
         execute(found);
+        if (!find(found)) {
+            result = search(found, nullptr, UINT64_MAX);
+        }
     }
 }
 

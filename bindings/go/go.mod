@@ -1,0 +1,3 @@
+module nearpool.example/worker_pool
+
+go 1.19

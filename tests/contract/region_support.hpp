@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the contract tests of regions share. Through the public headers alone.
+#pragma once
+
+#include <nearpool/nearpool.h>
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace nearpool_region_test {
+
+constexpr std::size_t mib = std::size_t{1} << 20U;
+
+struct Error : near_error {
+    Error() : near_error{} { struct_size = sizeof(near_error); }
+    bool says(const char *text) const { return std::strstr(message, text) != nullptr; }
+};
+
+inline std::size_t page_bytes() {
+    return static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+}
+
+// Options that keep their list of nodes.
+struct Options : near_region_options {
+    explicit Options(int32_t its_policy = NEAR_POLICY_LOCAL, std::vector<uint32_t> its_nodes = {})
+        : near_region_options{}, list(std::move(its_nodes)) {
+        struct_size = sizeof(near_region_options);
+        policy = its_policy;
+        nodes = list.empty() ? nullptr : list.data();
+        node_count = list.size();
+        prefault = NEAR_PREFAULT_ON_NODE;
+    }
+    Options(const Options &) = delete;
+    Options &operator=(const Options &) = delete;
+
+    std::vector<uint32_t> list;
+};
+
+// A region that must be made, or is NULL with an error.
+class Region {
+public:
+    Region(std::size_t bytes, const near_region_options &options, near_status expected = NEAR_OK,
+           const near_topology *topology = nullptr) {
+        status = near_region_create(topology, bytes, &options, &region_, &error);
+        EXPECT_EQ(status, expected) << error.message;
+    }
+    Region(const Region &) = delete;
+    Region &operator=(const Region &) = delete;
+    ~Region() { near_region_destroy(region_); }
+    operator near_region *() const { return region_; } // NOLINT(google-explicit-constructor)
+
+    unsigned char *data() const { return static_cast<unsigned char *>(near_region_data(region_)); }
+    near_placement placement() const {
+        near_placement result{};
+        result.struct_size = sizeof result;
+        EXPECT_EQ(near_region_placement(region_, &result, nullptr), NEAR_OK);
+        return result;
+    }
+    std::map<uint32_t, std::size_t> histogram() const {
+        std::vector<near_node_pages> nodes(2048);
+        std::size_t needed = 0;
+        EXPECT_EQ(near_region_nodes(region_, nodes.data(), nodes.size(), &needed, nullptr), NEAR_OK);
+        std::map<uint32_t, std::size_t> result;
+        for (std::size_t i = 0; i < needed && i < nodes.size(); i++) {
+            result[nodes[i].node] = nodes[i].page_count;
+        }
+        return result;
+    }
+
+    near_status status = NEAR_OK;
+    Error error;
+
+private:
+    near_region *region_ = nullptr;
+};
+
+inline std::string text_of(const near_placement &placement) {
+    std::ostringstream text;
+    text << near_level_name(placement.level) << ", " << near_reason_name(placement.reason_code) << ": "
+         << placement.reason << " (" << placement.near_pages << " near, " << placement.present_pages << " present, "
+         << placement.looked_at_pages << " looked at, " << placement.page_count << " pages)";
+    return text.str();
+}
+
+inline near_node_info node_info(uint32_t node) {
+    near_node_info info{};
+    info.struct_size = sizeof info;
+    EXPECT_EQ(near_topology_node_info(nullptr, node, &info), NEAR_OK);
+    return info;
+}
+
+inline std::vector<uint32_t> all_nodes() {
+    std::vector<uint32_t> nodes;
+    for (std::size_t i = 0; i < near_topology_node_count(nullptr); i++) {
+        nodes.push_back(near_topology_node_at(nullptr, i));
+    }
+    return nodes;
+}
+
+// Those whose memory this process may use.
+inline std::vector<uint32_t> memory_nodes() {
+    std::vector<uint32_t> nodes;
+    for (const uint32_t node : all_nodes()) {
+        if (node_info(node).memory_bytes != 0 && node_info(node).memory_allowed != 0) {
+            nodes.push_back(node);
+        }
+    }
+    return nodes;
+}
+
+inline std::size_t free_bytes(uint32_t node) {
+    std::ifstream file("/sys/devices/system/node/node" + std::to_string(node) + "/meminfo");
+    for (std::string line; std::getline(file, line);) {
+        const std::size_t place = line.find("MemFree:");
+        if (place != std::string::npos) {
+            return std::strtoul(line.c_str() + place + 8, nullptr, 10) * 1024;
+        }
+    }
+    return 0;
+}
+
+// Bytes of address space of this process.
+inline std::size_t mapped_bytes() {
+    std::ifstream file("/proc/self/statm");
+    std::size_t pages = 0;
+    file >> pages;
+    return pages * page_bytes();
+}
+
+} // namespace nearpool_region_test

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// Structs of an older and of a later header: what crosses the ABI with its size in front.
+#include "contract/numa_pool_support.hpp"
+
+#include <algorithm>
+#include <cstddef>
+
+using namespace nearpool_test;
+
+namespace {
+
+// A struct as another version of the header has it, between bytes that nobody may touch.
+template <class Known> class Versioned {
+public:
+    explicit Versioned(uint32_t size) : bytes_(size + guard, untouched) {
+        std::memcpy(bytes_.data(), &size, sizeof size);
+    }
+    Known *get() { return reinterpret_cast<Known *>(bytes_.data()); }
+    template <class Field> Field field(std::size_t offset) const {
+        Field value{};
+        std::memcpy(&value, bytes_.data() + offset, sizeof value);
+        return value;
+    }
+    bool untouched_from(std::size_t offset) const {
+        return std::all_of(bytes_.begin() + static_cast<std::ptrdiff_t>(offset), bytes_.end(),
+                           [](unsigned char byte) { return byte == untouched; });
+    }
+    bool zero_between(std::size_t begin, std::size_t end) const {
+        return std::all_of(bytes_.begin() + static_cast<std::ptrdiff_t>(begin),
+                           bytes_.begin() + static_cast<std::ptrdiff_t>(end),
+                           [](unsigned char byte) { return byte == 0; });
+    }
+
+private:
+    static constexpr std::size_t guard = 64;
+    static constexpr unsigned char untouched = 0xee;
+    std::vector<unsigned char> bytes_;
+};
+
+class StructSize : public testing::Test {
+protected:
+    Pool pool_{1};
+};
+
+TEST_F(StructSize, AnOlderCallersCountsAreNotWrittenPastTheirEnd) {
+    constexpr uint32_t size = offsetof(numa_pool_counts, run_remote);
+    ASSERT_EQ(numa_pool_submit(pool_, NUMA_POOL_NODE_LOCAL, succeed, nullptr), NEAR_OK);
+    ASSERT_EQ(wait_idle(pool_), NEAR_OK);
+    Versioned<numa_pool_counts> counts(size);
+    ASSERT_EQ(numa_pool_get_counts(pool_, NEAR_NODE_UNKNOWN, counts.get()), NEAR_OK);
+    EXPECT_EQ(counts.field<uint32_t>(0), size);
+    EXPECT_EQ(counts.field<uint64_t>(offsetof(numa_pool_counts, accepted)), 1U);
+    EXPECT_TRUE(counts.untouched_from(size));
+}
+
+TEST_F(StructSize, ALaterCallersCountsAreZeroWhereWeKnowNothing) {
+    constexpr uint32_t size = sizeof(numa_pool_counts) + 24;
+    Versioned<numa_pool_counts> counts(size);
+    ASSERT_EQ(numa_pool_get_counts(pool_, NEAR_NODE_UNKNOWN, counts.get()), NEAR_OK);
+    EXPECT_EQ(counts.field<uint32_t>(0), size);
+    EXPECT_TRUE(counts.zero_between(sizeof(numa_pool_counts), size));
+    EXPECT_TRUE(counts.untouched_from(size));
+}
+
+TEST_F(StructSize, AnOlderCallersTextEndsWhereItsStructDoes) {
+    constexpr uint32_t size = offsetof(numa_pool_info, reason);
+    Versioned<numa_pool_info> info(size);
+    ASSERT_EQ(numa_pool_get_info(pool_, info.get()), NEAR_OK);
+    EXPECT_EQ(info.field<uint32_t>(offsetof(numa_pool_info, node_count)), nodes_of(pool_).size());
+    EXPECT_TRUE(info.untouched_from(size));
+}
+
+TEST_F(StructSize, OlderOptionsAreTakenAndWhatTheyLackIsTheDefault) {
+    numa_pool_options options = options_for(nullptr, 2);
+    options.struct_size = offsetof(numa_pool_options, strict);
+    options.strict = 99;        // not part of the older struct
+    options.queue_capacity = 1; // nor this
+    const Pool pool(options);
+    EXPECT_EQ(info_of(pool).strict, 0U);
+    const std::vector<near_task> tasks(50, near_task{succeed, nullptr, nullptr});
+    EXPECT_EQ(numa_pool_submit_tasks(pool, nodes_of(pool)[0], tasks.data(), tasks.size(), nullptr), NEAR_OK);
+}
+
+TEST_F(StructSize, AnErrorOfAnyLengthGetsAsMuchOfTheSentenceAsItHolds) {
+    for (const uint32_t size : {20U, 64U, 512U, 600U}) {
+        Versioned<near_error> error(size);
+        EXPECT_EQ(numa_pool_wait_idle(nullptr, 0, error.get()), NEAR_E_INVALID);
+        EXPECT_EQ(error.field<int32_t>(offsetof(near_error, status)), NEAR_E_INVALID);
+        const std::string whole = "numa_pool_wait_idle: pool is NULL";
+        EXPECT_EQ(std::string(error.get()->message), whole.substr(0, size - offsetof(near_error, message) - 1));
+        EXPECT_TRUE(error.untouched_from(size)) << size;
+    }
+}
+
+TEST_F(StructSize, AnErrorThatCannotHoldASentenceIsRefusedBeforeAnythingIsDone) {
+    for (const uint32_t size : {0U, 3U, 8U, 16U, 18U, 1U << 30U}) {
+        Error error;
+        error.struct_size = size;
+        numa_pool_group *group = nullptr;
+        EXPECT_EQ(numa_pool_group_create(pool_, &group, &error), NEAR_E_VERSION) << size;
+        EXPECT_EQ(group, nullptr);
+        EXPECT_EQ(error.status, 0) << "it was written";
+    }
+}
+
+TEST_F(StructSize, AnErrorIsNotWrittenBySuccess) {
+    Error error;
+    error.status = 77;
+    ASSERT_EQ(numa_pool_wait_idle(pool_, 0, &error), NEAR_OK);
+    EXPECT_EQ(error.status, 77);
+    EXPECT_STREQ(error.message, "");
+}
+
+} // namespace

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files that a test writes in words, over those that are really there.
+#pragma once
+
+#include "sys/ports.hpp"
+
+#include <cerrno>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace nearpool::fakes {
+
+class FakeFiles final : public FilePort {
+public:
+    explicit FakeFiles(FilePort &inner = real_ports().files) : inner_(inner) {}
+
+    void set(const std::string &path, std::string text) {
+        set(path, [text = std::move(text)] { return text; });
+    }
+
+    // The text is made anew by each read.
+    void set(const std::string &path, std::function<std::string()> text) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        entries_[path] = Entry{0, std::move(text), {}, false};
+    }
+
+    void set_folder(const std::string &path, std::vector<std::string> names) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        entries_[path] = Entry{0, nullptr, std::move(names), true};
+    }
+
+    // Opening, reading and listing answer -error.
+    void refuse(const std::string &path, int error = ENOENT) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        entries_[path] = Entry{error, nullptr, {}, false};
+    }
+
+    // Everything under the path that was not set is absent.
+    void hide(const std::string &prefix) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        hidden_.push_back(prefix);
+    }
+
+    int open(const std::string &path, int flags) override {
+        const Entry entry = find(path);
+        return entry.error != 0 ? -entry.error : inner_.open(path, flags);
+    }
+    int close(int descriptor) override { return inner_.close(descriptor); }
+    int truncate(int descriptor, uint64_t bytes) override { return inner_.truncate(descriptor, bytes); }
+    int size(int descriptor, uint64_t *bytes) override { return inner_.size(descriptor, bytes); }
+    int filesystem(int descriptor, long *magic) override { return inner_.filesystem(descriptor, magic); }
+
+    int read(const std::string &path, std::string *text) override {
+        const Entry entry = find(path);
+        if (entry.error != 0) {
+            return -entry.error;
+        }
+        if (entry.folder) {
+            return -EISDIR;
+        }
+        if (!entry.text) {
+            return inner_.read(path, text);
+        }
+        *text = entry.text();
+        return 0;
+    }
+
+    int list(const std::string &path, std::vector<std::string> *names) override {
+        const Entry entry = find(path);
+        if (entry.error != 0) {
+            return -entry.error;
+        }
+        if (entry.text) {
+            return -ENOTDIR;
+        }
+        if (!entry.folder) {
+            return inner_.list(path, names);
+        }
+        *names = entry.names;
+        return 0;
+    }
+
+private:
+    struct Entry {
+        int error = 0;
+        std::function<std::string()> text;
+        std::vector<std::string> names;
+        bool folder = false;
+    };
+
+    Entry find(const std::string &path) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        const auto place = entries_.find(path);
+        if (place != entries_.end()) {
+            return place->second;
+        }
+        Entry entry;
+        for (const std::string &prefix : hidden_) {
+            entry.error = path.compare(0, prefix.size(), prefix) == 0 ? ENOENT : entry.error;
+        }
+        return entry;
+    }
+
+    FilePort &inner_;
+    std::mutex mutex_;
+    std::map<std::string, Entry> entries_;
+    std::vector<std::string> hidden_;
+};
+
+} // namespace nearpool::fakes

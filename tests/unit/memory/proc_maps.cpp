@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "memory/proc_maps.hpp"
+
+#include "sys/constants.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+using namespace nearpool;
+
+namespace {
+
+constexpr const char *smaps = "7f0000000000-7f0000400000 rw-p 00000000 00:00 0 \n"
+                              "Size:               4096 kB\n"
+                              "KernelPageSize:        4 kB\n"
+                              "Rss:                3072 kB\n"
+                              "AnonHugePages:      2048 kB\n"
+                              "VmFlags: rd wr mr mw me ac\n"
+                              "7f0000400000-7f0000401000 ---p 00000000 00:00 0 \n"
+                              "Rss:                   4 kB\n"
+                              "7f0000600000-7f0000800000 rw-s 00000000 00:0f 77 /anon_hugepage (deleted)\n"
+                              "KernelPageSize:     2048 kB\n"
+                              "Rss:                   0 kB\n"
+                              "Private_Hugetlb:    2048 kB\n"
+                              "Shared_Hugetlb:        0 kB\n";
+
+TEST(ProcMaps, SmapsGivesPagesOfARangeAndOfNoOther) {
+    const std::vector<MapFacts> ranges = parse_smaps(smaps, 0x7f0000000000, 0x7f0000400000);
+    ASSERT_EQ(ranges.size(), 1U);
+    EXPECT_EQ(ranges[0].page_bytes, 4096U);
+    EXPECT_EQ(ranges[0].resident_bytes, 3072U * 1024);
+    EXPECT_EQ(ranges[0].huge_bytes, 2048U * 1024);
+}
+
+TEST(ProcMaps, SmapsCountsPagesOfThePool) {
+    const std::vector<MapFacts> ranges = parse_smaps(smaps, 0x7f0000600000, 0x7f0000600001);
+    ASSERT_EQ(ranges.size(), 1U);
+    EXPECT_EQ(ranges[0].page_bytes, 2U << 20U);
+    EXPECT_EQ(ranges[0].huge_bytes, 2048U * 1024);
+    EXPECT_EQ(ranges[0].resident_bytes, 2048U * 1024);
+}
+
+TEST(ProcMaps, NumaMapsGivesPagesByNode) {
+    const std::vector<NumaFacts> ranges =
+        parse_numa_maps("7f0000000000 bind:1,63 anon=12 dirty=12 active=0 N1=7 N63=5 kernelpagesize_kB=4\n"
+                        "7f0000200000 prefer:69 huge anon=2 dirty=2 N69=2 kernelpagesize_kB=2048\n"
+                        "7f0000800000 default file=/usr/lib/N9=4.so mapped=3 N0=3 kernelpagesize_kB=4\n",
+                        0x7f0000000000, 0x7f0000400000);
+    ASSERT_EQ(ranges.size(), 2U);
+    EXPECT_EQ(ranges[0].pages, (std::map<uint32_t, std::size_t>{{1, 7}, {63, 5}}));
+    EXPECT_EQ(ranges[0].page_bytes, 4096U);
+    EXPECT_EQ(ranges[1].pages, (std::map<uint32_t, std::size_t>{{69, 2}}));
+    EXPECT_EQ(ranges[1].page_bytes, 2U << 20U);
+}
+
+TEST(ProcMaps, TheRealFilesAreUnderstood) {
+    const Ports &ports = real_ports();
+    void *address = nullptr;
+    const std::size_t bytes = 16 * base_page_bytes();
+    ASSERT_EQ(ports.memory.map(bytes + 2 * base_page_bytes(), sys::protect_none, sys::map_private | sys::map_anonymous,
+                               -1, 0, &address),
+              0);
+    char *data = static_cast<char *>(address) + base_page_bytes(); // between guards
+    ASSERT_EQ(ports.memory.map_at(data, bytes, sys::protect_read_write, sys::map_private | sys::map_anonymous, -1, 0),
+              0);
+    std::memset(data, 1, 8 * base_page_bytes());
+    const std::vector<MapFacts> facts = mapped_ranges(ports.files, data, bytes);
+    ASSERT_EQ(facts.size(), 1U);
+    EXPECT_EQ(facts[0].page_bytes, base_page_bytes());
+    EXPECT_GE(facts[0].resident_bytes, 8 * base_page_bytes());
+    const std::optional<std::vector<NumaFacts>> nodes = numa_ranges(ports.files, data, bytes);
+    if (nodes) { // a kernel without NUMA has no such file
+        ASSERT_EQ(nodes->size(), 1U);
+        EXPECT_EQ((*nodes)[0].page_bytes, base_page_bytes());
+        EXPECT_FALSE((*nodes)[0].pages.empty());
+    }
+    EXPECT_EQ(ports.memory.unmap(address, bytes + 2 * base_page_bytes()), 0);
+}
+
+} // namespace

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pool over failing ports, and what it promises about order and fairness.
+#include "pools/numa/pool.hpp"
+
+#include "fakes/ports.hpp"
+#include "pools/numa/group.hpp"
+#include "pools/numa/worker.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <functional>
+
+namespace nearpool::numa {
+namespace {
+
+using fakes::Call;
+
+class PoolTest : public testing::Test {
+protected:
+    static void SetUpTestSuite() {
+        Result<Ref<const Topology>> found = Topology::discover(real_ports());
+        ASSERT_TRUE(found) << found.error().message;
+        machine() = found.take();
+    }
+    static void TearDownTestSuite() { machine() = {}; }
+    static Ref<const Topology> &machine() {
+        static Ref<const Topology> only;
+        return only;
+    }
+
+    static PoolOptions options(uint32_t workers, bool strict = false) {
+        PoolOptions result;
+        result.request.workers_per_node = workers;
+        result.request.strict = strict;
+        return result;
+    }
+
+    Result<Ref<Pool>> create(const PoolOptions &how) { return Pool::create(ports_.ports(), crew_, machine(), how); }
+
+    // Shuts it down and gives the reference back.
+    static void end(Ref<Pool> pool) { ASSERT_TRUE(pool->shutdown(UINT64_MAX, nullptr)); }
+
+    fakes::FailingPorts ports_;
+    Crew crew_{real_ports()};
+};
+
+using Body = std::function<void()>;
+
+near_status run_body(void *body) {
+    (*static_cast<Body *>(body))();
+    return NEAR_OK;
+}
+
+Status submit(Pool &pool, Body &body) {
+    const Item item{run_body, nullptr, &body, nullptr};
+    return pool.submit(pool.plan().nodes[0].number, &item, 1, nullptr);
+}
+
+// Peers N28: a thread that could not be started left the others running for ever.
+TEST_F(PoolTest, AThreadThatCannotBeStartedLeavesNone) {
+    for (uint64_t nth = 1; nth <= 4; nth++) {
+        ports_.fail_nth(Call::threads_start, nth, EAGAIN);
+        const Result<Ref<Pool>> pool = create(options(4));
+        ASSERT_FALSE(pool) << "the start of thread " << nth << " failed";
+        EXPECT_EQ(pool.error().status, NEAR_E_SYSTEM);
+        EXPECT_EQ(pool.error().domain, NEAR_DOMAIN_ERRNO);
+        EXPECT_EQ(pool.error().code, EAGAIN);
+        EXPECT_NE(pool.error().message.find("worker"), std::string::npos) << pool.error().message;
+        EXPECT_EQ(ports_.held(), fakes::Held{}) << "after thread " << nth;
+    }
+}
+
+// Peers N27: the worker's own pin failure was swallowed, even in strict mode.
+TEST_F(PoolTest, ARefusedPinIsReportedInSoftModeAndFailsStrictMode) {
+    ports_.fail_always(Call::affinity_set, EPERM);
+    Result<Ref<Pool>> soft = create(options(2));
+    ASSERT_TRUE(soft) << soft.error().message;
+    const Enforcement level = soft.value()->enforcement();
+    EXPECT_NE(level.level, NEAR_LEVEL_STRICT);
+    EXPECT_EQ(level.reason, NEAR_REASON_FORBIDDEN) << level.text;
+    std::atomic<int> ran{0};
+    Body body = [&] { ran++; };
+    EXPECT_EQ(submit(*soft.value(), body), NEAR_OK);
+    end(soft.take());
+    EXPECT_EQ(ran, 1);
+
+    const Result<Ref<Pool>> strict = create(options(2, true));
+    ASSERT_FALSE(strict);
+    EXPECT_EQ(strict.error().status, NEAR_E_STRICT) << strict.error().message;
+    EXPECT_EQ(ports_.held(), fakes::Held{});
+}
+
+TEST_F(PoolTest, StrictOnAnotherMachineIsRefusedWithoutAThread) {
+    const Result<Ref<const Topology>> other = Topology::from_synthetic("numa:2 core:2 pu:1");
+    ASSERT_TRUE(other);
+    const Result<Ref<Pool>> pool = Pool::create(ports_.ports(), crew_, other.value(), options(1, true));
+    ASSERT_FALSE(pool);
+    EXPECT_EQ(pool.error().status, NEAR_E_STRICT);
+    EXPECT_EQ(ports_.calls(Call::threads_start), 0U);
+}
+
+TEST_F(PoolTest, TheQuotaOfTheControlGroupBoundsTheDefault) {
+    fakes::FakeFiles files;
+    files.set("/proc/self/cgroup", "0::/\n");
+    files.set("/sys/fs/cgroup/cpu.max", "100000 100000\n");
+    const Ports &real = real_ports();
+    const Ports limited{real.memory, real.policy, real.affinity, real.futex, files, real.threads};
+    Result<Ref<Pool>> pool = Pool::create(limited, crew_, machine(), options(0));
+    ASSERT_TRUE(pool) << pool.error().message;
+    for (const PlannedTeam &team : pool.value()->plan().teams) {
+        EXPECT_EQ(team.workers, 1U) << "one CPU for all";
+    }
+    end(pool.take());
+}
+
+struct Chain {
+    Pool *pool;
+    std::atomic<bool> *stop;
+};
+
+near_status submit_again(void *user_data) {
+    const auto *chain = static_cast<Chain *>(user_data);
+    if (!chain->stop->load()) {
+        const Item item{submit_again, nullptr, user_data, nullptr};
+        EXPECT_EQ(chain->pool->submit(NUMA_POOL_NODE_LOCAL, &item, 1, nullptr), NEAR_OK);
+    }
+    return NEAR_OK;
+}
+
+// Two tasks that submit themselves for ever, on one worker: a third, from inside and from outside, still gets its turn.
+TEST_F(PoolTest, NoTaskStarvesBehindTasksThatSubmitThemselves) {
+    PoolOptions how = options(1);
+    how.request.nodes = {machine()->nodes().front().number};
+    Result<Ref<Pool>> made = create(how);
+    ASSERT_TRUE(made) << made.error().message;
+    Pool &pool = *made.value();
+    std::atomic<bool> stop{false};
+    std::atomic<int> ran{0};
+    Chain chain{&pool, &stop};
+    Body count = [&] {
+        if (++ran == 2) {
+            stop = true;
+        }
+    };
+    Body start = [&] {
+        const Item inner{run_body, nullptr, &count, nullptr};
+        EXPECT_EQ(pool.submit(NUMA_POOL_NODE_LOCAL, &inner, 1, nullptr), NEAR_OK);
+        submit_again(&chain);
+        submit_again(&chain);
+    };
+    ASSERT_EQ(submit(pool, start), NEAR_OK);
+    ASSERT_EQ(submit(pool, count), NEAR_OK);
+    EXPECT_TRUE(pool.wait_idle(60 * NEAR_SECOND));
+    stop = true;
+    EXPECT_EQ(ran, 2);
+    end(made.take());
+}
+
+// Deeper than the depth to which a waiting worker runs just any task.
+TEST_F(PoolTest, NestedWaitsOnOneWorkerAreDeepAndEnd) {
+    PoolOptions how = options(1);
+    how.request.nodes = {machine()->nodes().front().number};
+    Result<Ref<Pool>> made = create(how);
+    ASSERT_TRUE(made);
+    Pool &pool = *made.value();
+    int depth = 200;
+    int deepest = 0;
+    Body descend;
+    descend = [&] {
+        deepest++;
+        if (--depth == 0) {
+            return;
+        }
+        auto *group = new Group(Ref<Pool>::share(&pool));
+        const Item item{run_body, nullptr, &descend, group};
+        EXPECT_EQ(pool.submit(NUMA_POOL_NODE_LOCAL, &item, 1, group), NEAR_OK);
+        EXPECT_TRUE(group->wait(UINT64_MAX));
+        group->drop();
+    };
+    ASSERT_EQ(submit(pool, descend), NEAR_OK);
+    EXPECT_TRUE(pool.wait_idle(60 * NEAR_SECOND));
+    EXPECT_EQ(deepest, 200);
+    end(made.take());
+}
+
+} // namespace
+} // namespace nearpool::numa

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support.hpp"
+
+#include "fakes/machines/hmat.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace nearpool::testing {
+namespace {
+
+TEST(TopologyText, SaysNodesCpusMemoryAndDistances) {
+    fakes::SysfsTree tree = fakes::sparse_machine();
+    tree.allow("0-2", "0");
+    EXPECT_EQ(sysfs(tree)->text(),
+              "another machine: 2 nodes, 2 packages, 4 cores, 4 CPUs (allowed 0-2), 2 last-level cache groups, 3 GiB\n"
+              "node 0: CPUs 0-1, 1 GiB, package 0\n"
+              "node 8: CPUs 2-3 (allowed 2), 2 GiB (not allowed), package 1, 7 huge pages of 2 MiB\n"
+              "distances\n"
+              "        0    8\n"
+              "   0   10   32\n"
+              "   8   32   10\n");
+}
+
+TEST(TopologyText, SaysWhatANodeLacksAndWhatIsNotKnown) {
+    const std::string text = synthetic("core:1 pu:1")->text();
+    EXPECT_NE(text.find("1 node (stands for a machine that shows none)"), std::string::npos) << text;
+    EXPECT_NE(text.find("distances: not known"), std::string::npos) << text;
+    const std::string bare = sysfs(fakes::SysfsTree({{0, {0}, 0, {10, 20}, 0}, {1, {}, 512, {20, 10}, 0}}))->text();
+    EXPECT_NE(bare.find("node 0: CPUs 0, no memory"), std::string::npos) << bare;
+    EXPECT_NE(bare.find("node 1: no CPUs, 512 KiB"), std::string::npos) << bare;
+}
+
+TEST(TopologyText, HasTheHmatFigures) {
+    EXPECT_NE(xml(fakes::hmat_xml)->text().find("from node 0 to the memory of node 2: 102400 MiB/s 120 ns"),
+              std::string::npos);
+}
+
+TEST(TopologyJson, HoldsEverythingAndParses) {
+    const auto topology = xml(fakes::hmat_xml);
+    const nlohmann::json json = nlohmann::json::parse(topology->json());
+    EXPECT_EQ(json["this_machine"], false);
+    ASSERT_EQ(json["nodes"].size(), 4U);
+    EXPECT_EQ(json["nodes"][1]["node"], 1);
+    EXPECT_EQ(json["nodes"][1]["cpus"], nlohmann::json({2, 3}));
+    EXPECT_EQ(json["nodes"][2]["cpus"].size(), 0U);
+    EXPECT_EQ(json["nodes"][2]["memory_bytes"], topology->node(2)->memory_bytes);
+    EXPECT_EQ(json["nodes"][0]["huge_pools"][0]["page_bytes"], 2 << 20);
+    ASSERT_EQ(json["cpus"].size(), 4U);
+    EXPECT_EQ(json["cpus"][3]["node"], 1);
+    ASSERT_EQ(json["links"].size(), 16U);
+    EXPECT_EQ(json["links"][2]["distance"], 14);
+    EXPECT_EQ(json["links"][2]["bandwidth_mib_per_s"], 102400);
+    EXPECT_TRUE(json["links"][3]["latency_ns"].is_null());
+}
+
+TEST(TopologyJson, WritesNullForWhatIsNotKnown) {
+    const nlohmann::json json = nlohmann::json::parse(synthetic("numa:2 pu:1")->json());
+    EXPECT_TRUE(json["nodes"][0]["package"].is_null());
+    EXPECT_TRUE(json["links"][1]["distance"].is_null());
+}
+
+} // namespace
+} // namespace nearpool::testing

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support.hpp"
+
+namespace nearpool::testing {
+namespace {
+
+TEST(SyntheticTopology, HasTheNodesPackagesAndCpusThatItsTextSays) {
+    const auto topology = synthetic("pack:2 numa:2 core:4 pu:2");
+    EXPECT_FALSE(topology->this_machine());
+    EXPECT_FALSE(topology->synthetic_node());
+    EXPECT_EQ(topology->node_numbers(), (NumberSet{0, 1, 2, 3}));
+    EXPECT_EQ(topology->cpus().size(), 32U);
+    EXPECT_EQ(topology->counts().cores, 16U);
+    EXPECT_EQ(topology->counts().packages, 2U);
+    EXPECT_EQ(cpus_of(*topology, 2).text(), "16-23");
+    EXPECT_EQ(topology->node(1)->package, 0U);
+    EXPECT_EQ(topology->node(2)->package, 1U);
+}
+
+TEST(SyntheticTopology, TellsTheThreadsOfACoreApart) {
+    const auto topology = synthetic("numa:1 core:2 pu:2");
+    EXPECT_EQ(topology->cpu(2)->smt, 0U);
+    EXPECT_EQ(topology->cpu(3)->smt, 1U);
+    EXPECT_EQ(topology->cpu(2)->core, topology->cpu(3)->core);
+    EXPECT_NE(topology->cpu(1)->core, topology->cpu(2)->core);
+}
+
+TEST(SyntheticTopology, AllOfItIsAllowed) {
+    const auto topology = synthetic("numa:2 pu:2");
+    EXPECT_EQ(topology->allowed_cpus(), topology->cpu_numbers());
+    EXPECT_EQ(topology->allowed_nodes(), topology->node_numbers());
+    EXPECT_TRUE(topology->node(1)->memory_allowed);
+}
+
+TEST(SyntheticTopology, WithoutANodeOneStandsForTheMachine) {
+    const auto topology = synthetic("core:2 pu:2");
+    EXPECT_TRUE(topology->synthetic_node());
+    ASSERT_EQ(topology->nodes().size(), 1U);
+    EXPECT_EQ(topology->nodes()[0].cpus, topology->cpu_numbers());
+}
+
+TEST(SyntheticTopology, WithoutPackagesNoNodeHasOne) {
+    const auto topology = synthetic("numa:2 pu:2");
+    EXPECT_EQ(topology->counts().packages, 0U);
+    EXPECT_EQ(topology->node(0)->package, NEAR_NODE_UNKNOWN);
+    EXPECT_EQ(topology->cpu(0)->package, NEAR_NODE_UNKNOWN);
+}
+
+TEST(SyntheticTopology, NodesOfOneLevelThatShareCpusGiveThemToTheFirst) { // DRAM and HBM side by side
+    const auto topology = synthetic("pack:2 [numa(memory=1GB)] [numa(memory=1GB)] pu:2");
+    ASSERT_EQ(topology->nodes().size(), 4U);
+    std::size_t with_cpus = 0;
+    for (const Node &node : topology->nodes()) {
+        with_cpus += node.cpus.empty() ? 0 : 1;
+    }
+    EXPECT_EQ(with_cpus, 2U);
+    for (const Cpu &cpu : topology->cpus()) {
+        EXPECT_TRUE(topology->node(cpu.node)->cpus.contains(cpu.number));
+    }
+}
+
+// N31: more than 1024 CPUs must parse, not fall back, not abort.
+TEST(SyntheticTopology, N31HoldsMoreThan1024Cpus) {
+    const auto topology = synthetic("pack:4 numa:2 core:128 pu:2");
+    EXPECT_EQ(topology->cpus().size(), 2048U);
+    EXPECT_EQ(topology->cpu(2047)->node, 7U);
+    EXPECT_EQ(topology->cpu(2048), nullptr);
+    EXPECT_EQ(cpus_of(*topology, 7).text(), "1792-2047");
+}
+
+// Acceptance 7: nodes 63, 64 and 127 are nodes like others.
+TEST(SyntheticTopology, Row7HoldsMoreThan64Nodes) {
+    const auto topology = synthetic("numa:130 pu:1");
+    for (const uint32_t node : {0U, 63U, 64U, 127U, 129U}) {
+        ASSERT_NE(topology->node(node), nullptr) << node;
+        EXPECT_EQ(topology->nodes_by_distance(node)[0], node);
+    }
+    EXPECT_EQ(topology->node(130), nullptr);
+    EXPECT_TRUE(topology->allowed_nodes().contains(127));
+}
+
+TEST(SyntheticTopology, NumbersCanHaveHoles) {
+    const auto topology = synthetic("numa:2(indexes=8,0) pu:2");
+    EXPECT_EQ(topology->node_numbers(), (NumberSet{0, 8}));
+    EXPECT_EQ(cpus_of(*topology, 8).text(), "0-1");
+    EXPECT_EQ(topology->cpu(2)->node, 0U);
+}
+
+TEST(SyntheticTopology, LastLevelCachesGroupTheCpus) {
+    const auto topology = synthetic("pack:2 l3:2 l2:2 pu:2");
+    EXPECT_EQ(topology->counts().caches, 4U);
+    EXPECT_EQ(topology->cpu(0)->cache, topology->cpu(3)->cache);
+    EXPECT_NE(topology->cpu(3)->cache, topology->cpu(4)->cache);
+}
+
+TEST(SyntheticTopology, TheLargestCacheGroupsWhereThereIsNoLevel3) {
+    EXPECT_EQ(synthetic("pack:2 l2:4 pu:2")->counts().caches, 8U);
+    EXPECT_EQ(synthetic("pack:2 core:4 pu:2")->counts().caches, 2U);
+}
+
+TEST(SyntheticTopology, ARefusedTextIsNamedWithTheWordAndAnExample) {
+    const auto refused = Topology::from_synthetic("pack:2 fruit:3 pu:2");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().status, NEAR_E_TOPOLOGY);
+    EXPECT_EQ(refused.error().domain, NEAR_DOMAIN_ERRNO);
+    for (const char *part :
+         {"pack:2 fruit:3 pu:2", "at \"fruit:3\"", "pack:2 numa:2 core:4 pu:2", "Invalid argument"}) {
+        EXPECT_NE(refused.error().message.find(part), std::string::npos) << refused.error().message;
+    }
+}
+
+TEST(SyntheticTopology, TextsThatHwlocRefusesAreErrors) {
+    for (const char *text :
+         {"", " ", "pu", "pack:2", "pack:0 pu:1", "pack:-1 pu:1", "pu:2 pack:2", "numa:2 pu:99999999"}) {
+        const auto refused = Topology::from_synthetic(text);
+        EXPECT_FALSE(refused) << text;
+    }
+    EXPECT_FALSE(Topology::from_synthetic(std::string(10000, 'x')));
+}
+
+} // namespace
+} // namespace nearpool::testing
