@@ -176,7 +176,7 @@ TEST(PoolCreate, WorkersAreNamedByNodeAndIndex) {
         }
         EXPECT_EQ(found, wanted);
     }
-    EXPECT_EQ(count_threads("numa-w"), 0U) << "threads outlive their pool (peers N21)";
+    EXPECT_TRUE(no_worker_is_left()) << "threads outlive their pool (peers N21)";
 }
 
 struct Callbacks {

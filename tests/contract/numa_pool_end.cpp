@@ -27,7 +27,7 @@ TEST(PoolShutdown, OfFiftyMillisecondsTimesOutWithOneTaskLeftAndASecondCallSucce
     latch.open();
     EXPECT_EQ(numa_pool_shutdown(pool, long_enough_ns, &left, &error), NEAR_OK) << error.message;
     EXPECT_EQ(left, 0U);
-    EXPECT_EQ(count_threads("numa-w"), 0U);
+    EXPECT_TRUE(no_worker_is_left());
     EXPECT_EQ(counts_of(pool).run_local, 1U);
 }
 
@@ -130,7 +130,7 @@ TEST(PoolShutdown, ManyThreadsMayAskForIt) {
         asker.join();
     }
     EXPECT_EQ(done, 4);
-    EXPECT_EQ(count_threads("numa-w"), 0U);
+    EXPECT_TRUE(no_worker_is_left());
 }
 
 // Peers N21: dropping without a shutdown left every thread polling.
@@ -144,7 +144,7 @@ TEST(PoolDestroy, RunsWhatWasAcceptedAndLeavesNoThread) {
         }
     }
     EXPECT_EQ(run, 2000);
-    EXPECT_EQ(count_threads("numa-w"), 0U);
+    EXPECT_TRUE(no_worker_is_left());
 }
 
 TEST(PoolDestroy, FromATaskOnlyDetachesAndTheLastWorkerFrees) {
@@ -199,7 +199,7 @@ TEST(PoolDestroy, ManyPoolsComeAndGo) {
         ASSERT_EQ(submit(pool, static_cast<uint32_t>(i) % 4, [&] { run++; }), NEAR_OK);
     }
     EXPECT_EQ(run, 100 / slowness());
-    EXPECT_EQ(count_threads("numa-w"), 0U);
+    EXPECT_TRUE(no_worker_is_left());
 }
 
 // The times that each worker has gone to sleep, by its thread's number.

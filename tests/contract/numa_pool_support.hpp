@@ -264,6 +264,11 @@ uint32_t current_worker();
 std::vector<std::string> thread_names();
 std::size_t count_threads(const std::string &prefix);
 
+// The kernel may show a thread for a moment after it was joined.
+inline bool no_worker_is_left() {
+    return eventually([] { return count_threads("numa-w") == 0; });
+}
+
 // Runs in a child of fork(), which ends without destructors. 0: no expectation of the body failed; 1: one did, or had
 // before; 255: the child was killed.
 int in_child(const std::function<void()> &body);

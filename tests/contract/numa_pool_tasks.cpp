@@ -69,7 +69,7 @@ TEST(PoolTasks, SentToTheLocalNodeFromATaskStayThere) {
 
 // Peers N26: the order was reversed, and the oldest task starved.
 TEST(PoolTasks, OfANodeStartOldestFirst) {
-    const Pool pool(1);
+    const Pool pool(options_for(nullptr, 1, NUMA_POOL_STEAL_LOCAL));
     Latch latch;
     std::vector<int> order;
     ASSERT_EQ(submit(pool, nodes_of(pool)[0], [&] { latch.wait(); }), NEAR_OK);

@@ -13,7 +13,7 @@ constexpr std::size_t region_bytes = 4 * mib;
 
 class RegionChange : public testing::Test {
 protected:
-    RegionChange() {
+    RegionChange() : options_(NEAR_POLICY_PREFERRED, {memory_nodes().front()}) {
         options_.prefault = NEAR_PREFAULT_NONE;
         options_.pages = NEAR_PAGES_BASE;
         EXPECT_EQ(near_region_create(nullptr, region_bytes, &options_, &region_, nullptr), NEAR_OK);
@@ -53,14 +53,14 @@ TEST_F(RegionChange, PrefaultRefusesBadArguments) {
 }
 
 TEST_F(RegionChange, RebindChangesThePolicyInForce) {
-    EXPECT_EQ(placement().policy, NEAR_POLICY_LOCAL);
+    EXPECT_EQ(placement().policy, NEAR_POLICY_PREFERRED);
     const uint32_t node = memory_nodes().back();
     data()[0] = 5;
     ASSERT_EQ(near_region_rebind(region_, NEAR_POLICY_BIND, &node, 1, 1, &error_), NEAR_OK) << error_.message;
     EXPECT_EQ(placement().policy, NEAR_POLICY_BIND);
     EXPECT_EQ(placement().level, NEAR_LEVEL_STRICT) << text_of(placement());
     EXPECT_EQ(data()[0], 5);
-    for (int32_t policy = NEAR_POLICY_LOCAL; policy <= NEAR_POLICY_SPLIT; policy++) {
+    for (int32_t policy = NEAR_POLICY_BIND; policy <= NEAR_POLICY_SPLIT; policy++) {
         const bool one = policy == NEAR_POLICY_PREFERRED;
         EXPECT_EQ(near_region_rebind(region_, policy, one ? &node : nullptr, one ? 1 : 0, 0, &error_), NEAR_OK)
             << error_.message;
@@ -80,7 +80,7 @@ TEST_F(RegionChange, RebindRefusesBadArguments) {
     EXPECT_EQ(near_region_rebind(region_, NEAR_POLICY_BIND, &node, 1, 2, &error_), NEAR_E_INVALID);
     EXPECT_EQ(near_region_rebind(region_, NEAR_POLICY_BIND, &node, 0, 0, &error_), NEAR_E_EMPTY_SET);
     EXPECT_EQ(near_region_rebind(region_, NEAR_POLICY_BIND, &missing, 1, 0, &error_), NEAR_E_NO_NODE);
-    EXPECT_EQ(placement().policy, NEAR_POLICY_LOCAL);
+    EXPECT_EQ(placement().policy, NEAR_POLICY_PREFERRED);
 }
 
 TEST_F(RegionChange, MigrateLeavesPagesThatAreThere) {

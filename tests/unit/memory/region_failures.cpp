@@ -77,10 +77,11 @@ void use(Region *region, bool writable) {
 class RegionFailures : public testing::TestWithParam<int> {};
 
 TEST_P(RegionFailures, OfAnyCallLeaveNothingBehind) {
+    const World first;
     for (const Case &each : cases()) {
         uint64_t failed = 0;
         for (uint64_t n = 1; n < 2000; n++) {
-            World world;
+            World world(four_nodes(), first.topology);
             prepare(&world);
             const Held before = world.ports.held();
             world.ports.fail_step(n, GetParam());

@@ -93,10 +93,16 @@ public:
                                                                             inner.futex,  inner.files,  inner.threads},
           ports(under) {
         write_sysfs(&machine.files(), nodes, allowed);
-        Result<Ref<const Topology>> found = Topology::discover(ports.ports());
-        topology = found ? found.value() : Ref<const Topology>();
-        EXPECT_TRUE(found) << (found ? "" : found.error().message);
+        topology = discover();
         crew = std::make_unique<Crew>(ports.ports());
+    }
+
+    // The same machine again, without reading it again.
+    World(std::vector<fakes::FakeNode> nodes, Ref<const Topology> known)
+        : machine(std::move(nodes)), inner(machine.ports()), pool(inner.memory),
+          under{pool, inner.policy, inner.affinity, inner.futex, inner.files, inner.threads}, ports(under),
+          topology(std::move(known)), crew(std::make_unique<Crew>(ports.ports())) {
+        machine.files().hide("/sys/devices/system");
     }
 
     void set_pool(uint32_t node, const char *size, int free_pages) {
@@ -125,6 +131,12 @@ public:
     std::unique_ptr<Crew> crew;
 
 private:
+    Ref<const Topology> discover() {
+        Result<Ref<const Topology>> found = Topology::discover(ports.ports());
+        EXPECT_TRUE(found) << (found ? "" : found.error().message);
+        return found ? found.value() : Ref<const Topology>();
+    }
+
     static NumberSet all(const std::vector<fakes::FakeNode> &nodes) {
         NumberSet numbers;
         for (const fakes::FakeNode &node : nodes) {

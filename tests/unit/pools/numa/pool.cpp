@@ -102,8 +102,9 @@ TEST_F(PoolTest, StrictOnAnotherMachineIsRefusedWithoutAThread) {
 
 TEST_F(PoolTest, TheQuotaOfTheControlGroupBoundsTheDefault) {
     fakes::FakeFiles files;
-    files.set("/proc/self/cgroup", "0::/\n");
-    files.set("/sys/fs/cgroup/cpu.max", "100000 100000\n");
+    files.set("/proc/self/cgroup", "0::/one\n");
+    files.set("/proc/self/mountinfo", "30 1 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
+    files.set("/sys/fs/cgroup/one/cpu.max", "100000 100000\n");
     const Ports &real = real_ports();
     const Ports limited{real.memory, real.policy, real.affinity, real.futex, files, real.threads};
     Result<Ref<Pool>> pool = Pool::create(limited, crew_, machine(), options(0));
