@@ -5,6 +5,11 @@
 /**
  * @file
  * @brief Pin the calling thread for a while, and put back what was before.
+ *
+ * A pin takes only CPUs that the cpuset and the affinity of the process allow. A list of CPUs is asked for as a whole:
+ * where a part is not allowed, strict is ::NEAR_E_NOT_ALLOWED, and soft takes the rest at ::NEAR_LEVEL_BEST_EFFORT. A
+ * node is asked for as a place: its allowed CPUs are all that can be had there, so pinning to them is
+ * ::NEAR_LEVEL_STRICT. Where none is allowed, soft leaves the thread as it is, at ::NEAR_LEVEL_NONE.
  */
 
 #include <nearpool/topology.h>
@@ -44,7 +49,7 @@ typedef struct near_pin_report {
  *
  * @errors
  * - ::NEAR_E_EMPTY_SET    @p cpu_count is 0
- * - ::NEAR_E_INVALID      @p cpus or @p pin is NULL
+ * - ::NEAR_E_INVALID      @p cpus or @p pin is NULL, or strict is neither 0 nor 1
  * - ::NEAR_E_VERSION      the options have a size or a field that this library does not know
  * - ::NEAR_E_TOPOLOGY     @p topology is NULL and this machine could not be read
  * - ::NEAR_E_NO_CPU       one of the CPUs does not exist
@@ -73,7 +78,7 @@ NEAR_API NEAR_MUST_CHECK near_status near_pin_cpus(const near_topology *topology
  * @param[out] error     the sentence; may be NULL.
  *
  * @errors
- * - ::NEAR_E_INVALID      @p pin is NULL
+ * - ::NEAR_E_INVALID      @p pin is NULL, or strict is neither 0 nor 1
  * - ::NEAR_E_VERSION      the options have a size or a field that this library does not know
  * - ::NEAR_E_TOPOLOGY     @p topology is NULL and this machine could not be read
  * - ::NEAR_E_NO_NODE      there is no node @p node
@@ -101,7 +106,7 @@ NEAR_API NEAR_MUST_CHECK near_status near_pin_node(const near_topology *topology
  * @param[out] error     the sentence; may be NULL.
  *
  * @errors
- * - ::NEAR_E_INVALID   @p pin is NULL
+ * - ::NEAR_E_INVALID   @p pin is NULL, or strict is neither 0 nor 1
  * - ::NEAR_E_VERSION   the options have a size or a field that this library does not know
  * - ::NEAR_E_TOPOLOGY  @p topology is NULL and this machine could not be read
  * - ::NEAR_E_NO_NODE   there is no node @p node

@@ -5,6 +5,12 @@
 /**
  * @file
  * @brief What this system can and cannot enforce, probed and not guessed.
+ *
+ * Strict mode needs three things: ::NEAR_CAPABILITY_MEMORY_BINDING, ::NEAR_CAPABILITY_PLACEMENT_QUERY and
+ * ::NEAR_CAPABILITY_AFFINITY, on a topology of this machine. None of them takes a privilege. The others say what more
+ * is possible. Automatic NUMA balancing (::NEAR_CAPABILITY_BALANCING_OFF) does not prevent strict mode: the kernel
+ * leaves pages under MPOL_BIND where they are, and moves only those without a policy. On a machine with one node there
+ * is nowhere to move pages to: ::NEAR_CAPABILITY_MIGRATION is not available there, with ::NEAR_REASON_ONE_NODE.
  */
 
 #include <nearpool/topology.h>

@@ -8,7 +8,10 @@
  *
  * A region is a mapping with a placement policy. What was achieved is looked at (move_pages), never taken from the
  * success of a system call. *Near* means: on a listed node for bind and preferred, on the assigned node for interleave
- * and split, on the creator's node for local.
+ * and split, within the node's share for weighted interleave, on the creator's node for local. Pages are bound only
+ * once they are in and near, and no longer when they are discarded: faulting in under a binding kills where there is no
+ * room. A binding that the system refuses leaves soft mode best effort; strict then needs one node that has all the
+ * memory.
  */
 
 #include <nearpool/topology.h>
@@ -23,12 +26,13 @@ typedef struct near_region near_region;
 /** Where pages go: near_region_options::policy. */
 enum {
     NEAR_POLICY_LOCAL = 0,               /**< the node of the thread that creates the region; takes no nodes */
-    NEAR_POLICY_BIND = 1,                /**< only the listed nodes */
+    NEAR_POLICY_BIND = 1,                /**< only the listed nodes; soft: elsewhere when they are full, and counted */
     NEAR_POLICY_PREFERRED = 2,           /**< the one listed node while it has room, then the nearest */
     NEAR_POLICY_PREFERRED_MANY = 3,      /**< the listed nodes while they have room, then the nearest (Linux 5.15) */
     NEAR_POLICY_INTERLEAVE = 4,          /**< page by page round the listed nodes */
     NEAR_POLICY_WEIGHTED_INTERLEAVE = 5, /**< the same by the system's weights (Linux 6.9) */
-    NEAR_POLICY_SPLIT = 6                /**< one contiguous part for each listed node, in the order listed */
+    NEAR_POLICY_SPLIT = 6                /**< a contiguous part for each listed node in its turn: part i of n from page
+                                          page_count * i / n on, rounded down to 2 MiB where parts are as long */
 };
 
 /** Size of pages: near_region_options::pages, and the rung reached in near_placement::pages. */
@@ -36,9 +40,9 @@ enum {
     NEAR_PAGES_DEFAULT = 0,     /**< as the system is set */
     NEAR_PAGES_BASE = 1,        /**< base pages only */
     NEAR_PAGES_TRANSPARENT = 2, /**< transparent huge pages, else base pages */
-    NEAR_PAGES_2M = 3,          /**< 2 MiB pages from the pool, else as transparent */
-    NEAR_PAGES_1G = 4,          /**< 1 GiB pages from the pool, else as 2 MiB */
-    NEAR_PAGES_HUGE = 5         /**< the best that the region's size can use: 1 GiB, 2 MiB, transparent, base */
+    NEAR_PAGES_2M = 3,          /**< 2 MiB pages from the pool, faulted in at once, else as transparent */
+    NEAR_PAGES_1G = 4,          /**< 1 GiB pages from the pool, faulted in at once, else as 2 MiB */
+    NEAR_PAGES_HUGE = 5         /**< the first of 1 GiB, 2 MiB (rounding adds an eighth at most), transparent, base */
 };
 
 /** When pages are faulted in: near_region_options::prefault. */
@@ -115,8 +119,9 @@ typedef struct near_node_pages {
  *
  * @errors
  * - ::NEAR_E_INVALID      @p bytes is 0 or overflows when rounded; @p region is NULL; an unknown enumerator or flag;
- *                         nodes given to local, or not exactly one to preferred; a path that is missing, given
- *                         needlessly, or whose file is too short; a file offset that is no multiple of the page size
+ *                         ::NEAR_REGION_READ_ONLY without a file; nodes given to local, or not exactly one to
+ *                         preferred; a path that is missing, given needlessly, or whose file is too short; a file
+ *                         offset that is no multiple of the page size
  * - ::NEAR_E_VERSION      the options have a size or a field that this library does not know
  * - ::NEAR_E_EMPTY_SET    nodes are given and node_count is 0
  * - ::NEAR_E_TOPOLOGY     @p topology is NULL and this machine could not be read

@@ -8,6 +8,10 @@
  *
  * Where a function takes a `const near_topology *`, NULL means the process-wide snapshot of this machine. A node or CPU
  * number is the kernel's and is never an index.
+ *
+ * The environment variables with which hwloc can be made to read another machine (HWLOC_XMLFILE, HWLOC_SYNTHETIC,
+ * HWLOC_FSROOT, HWLOC_COMPONENTS, HWLOC_CPUID_PATH) do not change what this machine is; ::near_topology_options does
+ * what they do.
  */
 
 #include <nearpool/level.h>
@@ -25,7 +29,8 @@ typedef struct near_topology near_topology;
 enum {
     NEAR_TOPOLOGY_THIS_MACHINE = 0, /**< the process-wide snapshot of this machine */
     NEAR_TOPOLOGY_XML = 1,          /**< an hwloc XML file; text is its path */
-    NEAR_TOPOLOGY_SYNTHETIC = 2,    /**< an hwloc synthetic description, such as "pack:2 numa:2 core:4 pu:2" */
+    NEAR_TOPOLOGY_SYNTHETIC = 2,    /**< an hwloc synthetic description, such as "pack:2 numa:2 core:4 pu:2" (at most
+                                         16384 CPUs) */
     NEAR_TOPOLOGY_SYSFS = 3         /**< another root of /sys and /proc; text is the folder */
 };
 
@@ -58,7 +63,7 @@ typedef struct near_node_info {
     uint32_t package;        /**< index of its package, ::NEAR_NODE_UNKNOWN if it belongs to none */
     uint32_t cpu_count;      /**< its CPUs; 0 for a memory-only node */
     uint32_t allowed_cpus;   /**< those that this process may use */
-    uint32_t memory_allowed; /**< 1 when the cpuset allows its memory */
+    uint32_t memory_allowed; /**< 1 when it has memory and the cpuset allows it */
     uint64_t memory_bytes;   /**< its memory; 0 for a node without */
 } near_node_info;
 
@@ -68,7 +73,7 @@ typedef struct near_cpu_info {
     uint32_t cpu;         /**< its number */
     uint32_t node;        /**< its node, ::NEAR_NODE_UNKNOWN if it has none */
     uint32_t core;        /**< index of its core in the machine */
-    uint32_t package;     /**< index of its package */
+    uint32_t package;     /**< index of its package, ::NEAR_NODE_UNKNOWN where the machine names none */
     uint32_t cache;       /**< index of its last-level-cache group */
     uint32_t smt;         /**< position among the threads of its core, from 0 */
     uint32_t allowed;     /**< 1 when this process may use it */
@@ -113,7 +118,7 @@ enum {
  *
  * @owner    The caller's; near_topology_release() gives it back.
  * @threads{safe}
- * @blocking Reads files; about a millisecond for this machine the first time.
+ * @blocking Reads files; a few milliseconds for this machine the first time.
  * @fork     A topology stays usable in the child.
  * @since 0.1
  */

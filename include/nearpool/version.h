@@ -14,9 +14,11 @@
 extern "C" {
 #endif
 
-/** Version of these headers. */
+/** Version of these headers: changes when the ABI breaks. */
 #define NEAR_VERSION_MAJOR 0
+/** Version of these headers: changes when something is added; before 1.0 also when the ABI breaks. */
 #define NEAR_VERSION_MINOR 1
+/** Version of these headers: changes when something is mended. */
 #define NEAR_VERSION_PATCH 0
 
 /**

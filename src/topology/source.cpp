@@ -106,8 +106,18 @@ Done check_synthetic_size(const std::string &text) {
     return {};
 }
 
+// hwloc loads its plugins with the first topology and unloads them with the last; some of their libraries lose memory
+// then. One that is never loaded keeps them, and spares the next discovery the time.
+void keep_plugins() {
+    static hwloc_topology_t anchor = nullptr;
+    if (anchor == nullptr && hwloc_topology_init(&anchor) < 0) {
+        anchor = nullptr;
+    }
+}
+
 // The lock is held.
 Result<HwlocHandle> load_locked(Origin origin, const std::string &text, bool devices) {
+    keep_plugins();
     hwloc_topology_t made = nullptr;
     if (hwloc_topology_init(&made) < 0) {
         return fail_system_as(NEAR_E_TOPOLOGY, errno, "hwloc could not start");
@@ -115,7 +125,11 @@ Result<HwlocHandle> load_locked(Origin origin, const std::string &text, bool dev
     HwlocHandle topology(made);
     // What is not allowed must be seen, to be told from what does not exist.
     hwloc_topology_set_flags(made, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED | HWLOC_TOPOLOGY_FLAG_DONT_CHANGE_BINDING);
-    hwloc_topology_set_io_types_filter(made, devices ? HWLOC_TYPE_FILTER_KEEP_ALL : HWLOC_TYPE_FILTER_KEEP_NONE);
+    hwloc_topology_set_io_types_filter(made, HWLOC_TYPE_FILTER_KEEP_NONE);
+    if (devices) { // not the devices of the system: for those, hwloc would start GPU drivers and look for displays
+        hwloc_topology_set_type_filter(made, HWLOC_OBJ_BRIDGE, HWLOC_TYPE_FILTER_KEEP_ALL);
+        hwloc_topology_set_type_filter(made, HWLOC_OBJ_PCI_DEVICE, HWLOC_TYPE_FILTER_KEEP_ALL);
+    }
     if (Done done = origin == Origin::synthetic ? check_synthetic_size(text) : Done(); !done) {
         return done.error();
     }

@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <dirent.h>
 #include <fstream>
-#include <iostream>
 #include <numeric>
 #include <sstream>
 #include <sys/wait.h>
@@ -223,7 +222,7 @@ std::size_t count_threads(const std::string &prefix) {
         std::count_if(names.begin(), names.end(), [&](const std::string &name) { return name.rfind(prefix, 0) == 0; }));
 }
 
-int run_alone(const std::string &test) {
+Alone::Alone(const std::string &test) {
     std::string path = testing::TempDir() + "nearpool-alone-XXXXXX";
     const int output = ::mkstemp(path.data());
     std::fflush(nullptr);
@@ -232,19 +231,33 @@ int run_alone(const std::string &test) {
         ::dup2(output, STDOUT_FILENO);
         ::dup2(output, STDERR_FILENO);
         const std::string filter = "--gtest_filter=" + test;
-        ::alarm(300);
+        ::alarm(300); // what hangs must not hang the tests
         ::execl("/proc/self/exe", "alone", filter.c_str(), "--gtest_also_run_disabled_tests", nullptr);
         ::_exit(126);
     }
     int status = 0;
     ::waitpid(child, &status, 0);
-    const int result = WIFEXITED(status) ? WEXITSTATUS(status) : 255;
-    if (result != 0) {
-        std::cout << std::ifstream(path).rdbuf() << "exit status " << result << std::endl;
+    status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+    std::ifstream file(path);
+    for (std::string line; std::getline(file, line);) {
+        lines_.push_back(line);
     }
     ::close(output);
     ::unlink(path.c_str());
-    return result;
+}
+
+std::string Alone::reason() const {
+    const auto skipped = std::find_if(lines_.begin(), lines_.end(),
+                                      [](const std::string &line) { return line.find(": Skipped") != line.npos; });
+    return lines_.end() - skipped > 1 ? *(skipped + 1) : "[alone] skipped in its own process";
+}
+
+std::string Alone::output() const {
+    std::string text;
+    for (const std::string &line : lines_) {
+        text += "    | " + line + "\n";
+    }
+    return text;
 }
 
 int in_child(const std::function<void()> &body) {

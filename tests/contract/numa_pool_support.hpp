@@ -31,11 +31,11 @@
 // by itself.
 #define ALONE_TEST(suite, name)                                                                                        \
     TEST(suite, name) {                                                                                                \
-        const int status = nearpool_test::run_alone("DISABLED_" #suite "." #name);                                     \
-        if (status == nearpool_test::exit_skipped) {                                                                   \
-            GTEST_SKIP() << "[alone] skipped in its own process";                                                      \
+        const nearpool_test::Alone alone("DISABLED_" #suite "." #name);                                                \
+        if (alone.skipped()) {                                                                                         \
+            GTEST_SKIP() << alone.reason();                                                                            \
         }                                                                                                              \
-        EXPECT_EQ(status, 0);                                                                                          \
+        EXPECT_EQ(alone.status(), 0) << alone.output();                                                                \
     }                                                                                                                  \
     TEST(DISABLED_##suite, name)
 
@@ -268,15 +268,29 @@ std::size_t count_threads(const std::string &prefix);
 inline bool no_worker_is_left() {
     return eventually([] { return count_threads("numa-w") == 0; });
 }
+inline bool no_more_threads_than(std::size_t count) {
+    return eventually([count] { return thread_names().size() <= count; });
+}
 
 // Runs in a child of fork(), which ends without destructors. 0: no expectation of the body failed; 1: one did, or had
 // before; 255: the child was killed.
 int in_child(const std::function<void()> &body);
 
-// Runs one test of this program in a process of its own, and returns its exit status; prints what it said when that is
-// not 0.
-int run_alone(const std::string &test);
+// One test of this program, run in a process of its own.
+class Alone {
+public:
+    explicit Alone(const std::string &test);
 
-constexpr int exit_skipped = 77; // tests/support/main.cpp
+    int status() const { return status_; } // 255: the process was killed
+    bool skipped() const { return status_ == exit_skipped; }
+    std::string reason() const; // why it was skipped, with the capability in front
+    std::string output() const; // indented
+
+private:
+    static constexpr int exit_skipped = 77; // tests/support/main.cpp
+
+    int status_ = 255;
+    std::vector<std::string> lines_;
+};
 
 } // namespace nearpool_test

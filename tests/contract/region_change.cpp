@@ -13,7 +13,7 @@ constexpr std::size_t region_bytes = 4 * mib;
 
 class RegionChange : public testing::Test {
 protected:
-    RegionChange() : options_(NEAR_POLICY_PREFERRED, {memory_nodes().front()}) {
+    RegionChange() : options_(NEAR_POLICY_PREFERRED, {nodes_with_room().front()}) {
         options_.prefault = NEAR_PREFAULT_NONE;
         options_.pages = NEAR_PAGES_BASE;
         EXPECT_EQ(near_region_create(nullptr, region_bytes, &options_, &region_, nullptr), NEAR_OK);
@@ -54,7 +54,8 @@ TEST_F(RegionChange, PrefaultRefusesBadArguments) {
 
 TEST_F(RegionChange, RebindChangesThePolicyInForce) {
     EXPECT_EQ(placement().policy, NEAR_POLICY_PREFERRED);
-    const uint32_t node = memory_nodes().back();
+    const std::vector<uint32_t> nodes = nodes_with_room();
+    const uint32_t node = nodes.back();
     data()[0] = 5;
     ASSERT_EQ(near_region_rebind(region_, NEAR_POLICY_BIND, &node, 1, 1, &error_), NEAR_OK) << error_.message;
     EXPECT_EQ(placement().policy, NEAR_POLICY_BIND);
@@ -62,7 +63,7 @@ TEST_F(RegionChange, RebindChangesThePolicyInForce) {
     EXPECT_EQ(data()[0], 5);
     for (int32_t policy = NEAR_POLICY_BIND; policy <= NEAR_POLICY_SPLIT; policy++) {
         const bool one = policy == NEAR_POLICY_PREFERRED;
-        EXPECT_EQ(near_region_rebind(region_, policy, one ? &node : nullptr, one ? 1 : 0, 0, &error_), NEAR_OK)
+        EXPECT_EQ(near_region_rebind(region_, policy, nodes.data(), one ? 1 : nodes.size(), 0, &error_), NEAR_OK)
             << error_.message;
         EXPECT_EQ(placement().near_pages, placement().page_count) << near_policy_name(policy);
     }
@@ -70,7 +71,7 @@ TEST_F(RegionChange, RebindChangesThePolicyInForce) {
 }
 
 TEST_F(RegionChange, RebindRefusesBadArguments) {
-    const uint32_t node = memory_nodes().front();
+    const uint32_t node = nodes_with_room().front();
     const uint32_t missing = 4000000;
     EXPECT_EQ(near_region_rebind(nullptr, NEAR_POLICY_LOCAL, nullptr, 0, 0, &error_), NEAR_E_INVALID);
     EXPECT_EQ(near_region_rebind(region_, 99, nullptr, 0, 0, &error_), NEAR_E_INVALID);
@@ -84,7 +85,7 @@ TEST_F(RegionChange, RebindRefusesBadArguments) {
 }
 
 TEST_F(RegionChange, MigrateLeavesPagesThatAreThere) {
-    const uint32_t node = memory_nodes().front();
+    const uint32_t node = nodes_with_room().front();
     std::memset(data(), 6, region_bytes);
     std::size_t moved = 99;
     ASSERT_EQ(near_region_migrate(region_, node, &moved, &error_), NEAR_OK) << error_.message;

@@ -125,7 +125,18 @@ inline std::size_t free_bytes(uint32_t node) {
             return std::strtoul(line.c_str() + place + 8, nullptr, 10) * 1024;
         }
     }
-    return 0;
+    return SIZE_MAX / 2; // a machine that shows no nodes
+}
+
+// Those that are not full of other things, as nodes of a small machine may be.
+inline std::vector<uint32_t> nodes_with_room() {
+    std::vector<uint32_t> nodes;
+    for (const uint32_t node : memory_nodes()) {
+        if (free_bytes(node) >= 12 * mib) {
+            nodes.push_back(node);
+        }
+    }
+    return nodes;
 }
 
 // Bytes of address space of this process.

@@ -204,9 +204,8 @@ TEST(Crew, RealHelpersRunOnTheNodesCpus) {
     ASSERT_TRUE(topology);
     Crew crew(real_ports());
     for (const Node &node : topology.value()->nodes()) {
-        const uint32_t serving = node.allowed_cpus.empty()
-                                     ? topology.value()->nearest_with_allowed_cpus(node.number)
-                                     : node.number;
+        const uint32_t serving =
+            node.allowed_cpus.empty() ? topology.value()->nearest_with_allowed_cpus(node.number) : node.number;
         const NumberSet &cpus = topology.value()->node(serving)->allowed_cpus;
         std::atomic<int> elsewhere{0};
         crew.run(*topology.value(), times(64, node.number), [&](std::size_t) {

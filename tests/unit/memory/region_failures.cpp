@@ -77,6 +77,7 @@ void use(Region *region, bool writable) {
 class RegionFailures : public testing::TestWithParam<int> {};
 
 TEST_P(RegionFailures, OfAnyCallLeaveNothingBehind) {
+    SKIP_IN_A_VM();
     const World first;
     for (const Case &each : cases()) {
         uint64_t failed = 0;
@@ -110,10 +111,9 @@ TEST_P(RegionFailures, OfAnyCallLeaveNothingBehind) {
 INSTANTIATE_TEST_SUITE_P(Errors, RegionFailures, testing::Values(ENOMEM, EPERM, EINVAL));
 
 TEST(RegionFailuresSoft, MemoryThatThereIsIsHandedOutWhateverElseFails) {
-    for (const fakes::Call call :
-         {fakes::Call::policy_bind, fakes::Call::policy_query, fakes::Call::policy_move, fakes::Call::affinity_current,
-          fakes::Call::affinity_set, fakes::Call::threads_start, fakes::Call::files_read,
-          fakes::Call::policy_set_thread}) {
+    for (const fakes::Call call : {fakes::Call::policy_bind, fakes::Call::policy_query, fakes::Call::policy_move,
+                                   fakes::Call::affinity_current, fakes::Call::affinity_set, fakes::Call::threads_start,
+                                   fakes::Call::files_read, fakes::Call::policy_set_thread}) {
         World world;
         world.ports.fail_always(call, EPERM);
         const auto region = world.made(spec_of(64, NEAR_POLICY_INTERLEAVE, {0, 3}));

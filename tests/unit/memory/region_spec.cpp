@@ -127,7 +127,7 @@ TEST(RegionSpec, KeepsTheOrderOfASplit) {
 }
 
 TEST(RegionSpec, SoftMayNameANodeOutsideTheCpuset) {
-    World world(four_nodes(), {0});
+    World world(four_nodes(), NumberSet{0});
     near_region_options options{};
     options.policy = NEAR_POLICY_BIND;
     options.nodes = not_allowed;

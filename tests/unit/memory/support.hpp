@@ -8,12 +8,19 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace nearpool::test {
+
+// In a virtual machine, where all is slow, what is made up proves nothing more than on its host.
+#define SKIP_IN_A_VM()                                                                                                 \
+    if (std::getenv("NEARPOOL_VM_MACHINE") != nullptr) {                                                               \
+        GTEST_SKIP() << "[host] runs on the host of the virtual machine";                                              \
+    }
 
 // The kernel's own account of such a machine, from which this_machine() topologies are read.
 inline void write_sysfs(fakes::FakeFiles *files, const std::vector<fakes::FakeNode> &nodes, const NumberSet &allowed) {
@@ -89,8 +96,8 @@ public:
 
     // `allowed`: the nodes whose memory the cpuset allows.
     World(std::vector<fakes::FakeNode> nodes, const NumberSet &allowed)
-        : machine(nodes), inner(machine.ports()), pool(inner.memory), under{pool,         inner.policy, inner.affinity,
-                                                                            inner.futex,  inner.files,  inner.threads},
+        : machine(nodes), inner(machine.ports()),
+          pool(inner.memory), under{pool, inner.policy, inner.affinity, inner.futex, inner.files, inner.threads},
           ports(under) {
         write_sysfs(&machine.files(), nodes, allowed);
         topology = discover();
@@ -99,9 +106,9 @@ public:
 
     // The same machine again, without reading it again.
     World(std::vector<fakes::FakeNode> nodes, Ref<const Topology> known)
-        : machine(std::move(nodes)), inner(machine.ports()), pool(inner.memory),
-          under{pool, inner.policy, inner.affinity, inner.futex, inner.files, inner.threads}, ports(under),
-          topology(std::move(known)), crew(std::make_unique<Crew>(ports.ports())) {
+        : machine(std::move(nodes)), inner(machine.ports()),
+          pool(inner.memory), under{pool, inner.policy, inner.affinity, inner.futex, inner.files, inner.threads},
+          ports(under), topology(std::move(known)), crew(std::make_unique<Crew>(ports.ports())) {
         machine.files().hide("/sys/devices/system");
     }
 

@@ -137,7 +137,7 @@ TEST_F(Policy, APageHasANodeAndAnUntouchedOneHasNone) {
     ASSERT_EQ(ports_.policy.move_pages(pages.size(), pages.data(), nullptr, states.data(), 0), 0);
     ASSERT_GE(states[0], 0);
     EXPECT_TRUE(online_.contains(static_cast<uint32_t>(states[0])));
-    EXPECT_EQ(states[1], -ENOENT);
+    EXPECT_TRUE(states[1] == -ENOENT || states[1] == -EFAULT) << states[1]; // Linux 6.1 says EFAULT
 }
 
 TEST_F(Policy, WhatTheKernelRefusesIsANegativeNumber) {
