@@ -12,7 +12,7 @@ namespace {
 
 // A fault under MPOL_BIND on a node without room kills the process, so nothing is touched there unless there is plenty.
 bool has_room(uint64_t free_kib, uint64_t total_kib) {
-    return free_kib >= 8 * 1024 + total_kib / 64;
+    return free_kib >= uint64_t{8} * 1024 + total_kib / 64;
 }
 
 // A page of our own.

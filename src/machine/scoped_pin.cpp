@@ -18,8 +18,8 @@ std::atomic<uint64_t> generation{0};
 
 class PinThread final : public RefCounted {
 public:
-    // The calling thread's; nullptr when it has none and `make` is false, or when it is ending.
-    static PinThread *current(bool make);
+    static PinThread *current(); // the calling thread's; nullptr when it has none
+    static PinThread &own();     // the calling thread's, made when it has none
 
     // False for a thread that has ended, or that this child of fork() does not have.
     bool alive() const {
@@ -62,14 +62,18 @@ void start_generation() { // in the child: the thread that forked is the one tha
 
 } // namespace
 
-PinThread *PinThread::current(bool make) {
-    if (this_thread == nullptr && make) {
+PinThread *PinThread::current() {
+    return this_thread;
+}
+
+PinThread &PinThread::own() {
+    if (this_thread == nullptr) {
         static const int registered = pthread_atfork(nullptr, nullptr, start_generation);
         static_cast<void>(registered);
         this_thread = new PinThread;
         closer.used = true; // touched, so that it is destroyed with the thread
     }
-    return this_thread;
+    return *this_thread;
 }
 
 namespace {
@@ -86,7 +90,7 @@ std::string outside(const NumberSet &cpus, const Topology &topology) {
 
 } // namespace
 
-Pin::Pin(const Ports &ports) : affinity_(ports.affinity), thread_(PinThread::current(true)) {
+Pin::Pin(const Ports &ports) : affinity_(ports.affinity), thread_(&PinThread::own()) {
     thread_->retain();
 }
 
@@ -184,18 +188,19 @@ void Pin::restore_quietly() {
 }
 
 Done Pin::release(Pin *pin) {
-    if (pin->thread_ != PinThread::current(false)) {
+    PinThread *const own = PinThread::current();
+    if (own == nullptr || pin->thread_ != own) {
         if (pin->thread_->alive()) {
             return fail(NEAR_E_WRONG_THREAD, "the pin belongs to another thread, which alone can release it");
         }
         delete pin; // the thread is gone, and its affinity with it
         return {};
     }
-    if (pin->thread_->top != pin) {
+    if (own->top != pin) {
         return fail(NEAR_E_BUSY, "this thread made a later pin that is not released; release pins in reverse order");
     }
     const std::unique_ptr<Pin> owner(pin);
-    pin->thread_->top = pin->below_;
+    own->top = pin->below_;
     const int error = pin->changed_ ? pin->affinity_.set(pin->before_) : 0;
     if (error < 0) {
         return fail_system(-error, "the kernel refused CPUs %s, the affinity from before the pin, which is freed",
@@ -205,7 +210,7 @@ Done Pin::release(Pin *pin) {
 }
 
 bool Pin::held_by_caller() {
-    const PinThread *thread = PinThread::current(false);
+    const PinThread *thread = PinThread::current();
     return thread != nullptr && thread->top != nullptr;
 }
 

@@ -2,6 +2,7 @@
 #include "memory/tally.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 namespace nearpool {
 namespace {
@@ -131,10 +132,8 @@ std::size_t Tally::rotated(const Cycle &cycle, std::size_t rotation) const {
 std::size_t Tally::weighted(const Cycle &cycle, std::size_t unit) const {
     const Target &target = arrangement_.target;
     const std::size_t count = target.usable.size();
-    std::size_t sum = 0;
-    for (const std::size_t weight : target.weights) {
-        sum += weight;
-    }
+    const std::size_t sum =
+        std::max<std::size_t>(std::accumulate(target.weights.begin(), target.weights.end(), std::size_t{0}), 1);
     const std::size_t turns = (cycle.total / unit + sum - 1) / sum;
     std::size_t near = 0;
     for (std::size_t column = 0; column < count; column++) {
@@ -147,20 +146,30 @@ std::size_t Tally::weighted(const Cycle &cycle, std::size_t unit) const {
     return near;
 }
 
-// Anonymous memory is counted from address 0; elsewhere the rotation that most pages follow is the one in force.
+// The rotations that the kernel may use. It counts anonymous memory from address 0, and before 6.9 in 32 bits;
+// elsewhere it begins anywhere.
+std::vector<std::size_t> Tally::rotations(std::size_t unit_bytes) const {
+    const std::size_t count = arrangement_.target.usable.size();
+    if (!mapping_.shared() && !mapping_.pool_pages()) {
+        const std::size_t cut_off = interleave_index(mapping_, 0, unit_bytes) >> 32U << 32U;
+        return {0, (count - cut_off % count) % count};
+    }
+    std::vector<std::size_t> all(count);
+    std::iota(all.begin(), all.end(), std::size_t{0});
+    return all;
+}
+
+// The rotation that most pages follow is the one in force.
 std::size_t Tally::near_of(const Cycle &cycle, std::size_t unit, std::size_t *rotation) const {
     if (arrangement_.target.weighted) {
         return weighted(cycle, unit);
     }
+    std::size_t most = 0;
     *rotation = 0;
-    std::size_t most = rotated(cycle, 0);
-    if (!mapping_.shared() && !mapping_.pool_pages()) {
-        return most;
-    }
-    for (std::size_t i = 1; i < arrangement_.target.usable.size(); i++) {
-        if (const std::size_t near = rotated(cycle, i); near > most) {
+    for (const std::size_t candidate : rotations(unit * mapping_.page_bytes())) {
+        if (const std::size_t near = rotated(cycle, candidate); near > most) {
             most = near;
-            *rotation = i;
+            *rotation = candidate;
         }
     }
     return most;

@@ -26,6 +26,7 @@ private:
     void add_cycle(std::size_t first, const int *states, std::size_t count);
     void count_cycle(Cycle *cycle, std::size_t index, int state, std::size_t pages);
     std::size_t near_of(const Cycle &cycle, std::size_t unit, std::size_t *rotation) const;
+    std::vector<std::size_t> rotations(std::size_t unit_bytes) const;
     std::size_t rotated(const Cycle &cycle, std::size_t rotation) const;
     std::size_t weighted(const Cycle &cycle, std::size_t unit) const;
     bool listed(std::size_t page, int state) const;

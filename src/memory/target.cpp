@@ -81,7 +81,7 @@ void read_weights(const Ports &ports, Target *target) {
 }
 
 std::size_t share(std::size_t pages, std::size_t weight, std::size_t sum) {
-    return std::min(pages, (pages + sum - 1) / sum * weight);
+    return std::min(pages, (pages + sum - 1) / std::max<std::size_t>(sum, 1) * weight);
 }
 
 } // namespace

@@ -137,8 +137,8 @@ void TopologyBuilder::give_cpus_to_nodes() {
 Cpu TopologyBuilder::read_cpu(hwloc_obj_t unit) const {
     Cpu cpu;
     cpu.number = unit->os_index;
-    const hwloc_obj_t core = ancestor(hwloc_, unit, HWLOC_OBJ_CORE);
-    const hwloc_obj_t package = ancestor(hwloc_, unit, HWLOC_OBJ_PACKAGE);
+    hwloc_obj_t core = ancestor(hwloc_, unit, HWLOC_OBJ_CORE);
+    hwloc_obj_t package = ancestor(hwloc_, unit, HWLOC_OBJ_PACKAGE);
     cpu.core = core != nullptr ? core->logical_index : unit->logical_index;
     cpu.package = package != nullptr ? package->logical_index : NEAR_NODE_UNKNOWN;
     return cpu;

@@ -50,7 +50,7 @@ Result<Ref<const Topology>> from_reading(SysfsMachine machine, FilePort &files, 
     return TopologyBuilder::build(std::move(input));
 }
 
-Result<Ref<const Topology>> from_hwloc(HwlocHandle loaded, SysfsMachine machine, FilePort &files) {
+Result<Ref<const Topology>> from_hwloc(HwlocHandle loaded, const SysfsMachine &machine, FilePort &files) {
     BuilderInput input;
     input.source = std::make_unique<TopologySource>(std::move(loaded), Origin::live, "", &files, "");
     input.synthetic_node = machine.nodes.empty();
@@ -98,7 +98,7 @@ Result<Ref<const Topology>> Topology::discover(const Ports &ports) {
     }
     Result<HwlocHandle> loaded = load_live();
     if (loaded && (machine.cpus.empty() || agrees(loaded.value().get(), machine))) {
-        return from_hwloc(loaded.take(), std::move(machine), ports.files);
+        return from_hwloc(loaded.take(), machine, ports.files);
     }
     if (!machine.cpus.empty()) {
         return from_reading(std::move(machine), ports.files, "", true);

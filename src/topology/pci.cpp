@@ -52,12 +52,12 @@ std::optional<PciAddress> parse(const std::string &text) {
 
 // What hwloc knows of the device: the one node next to which it is attached. Nothing: there is no such device.
 std::optional<uint32_t> hwloc_node(hwloc_topology_t topology, const PciAddress &address) {
-    const hwloc_obj_t device =
+    hwloc_obj_t device =
         hwloc_get_pcidev_by_busid(topology, address.domain, address.bus, address.device, address.function);
     if (device == nullptr) {
         return std::nullopt;
     }
-    const hwloc_obj_t home = hwloc_get_non_io_ancestor_obj(topology, device);
+    hwloc_obj_t home = hwloc_get_non_io_ancestor_obj(topology, device);
     const NumberSet nodes = home == nullptr ? NumberSet() : numbers_of(home->nodeset);
     return nodes.size() == 1 ? nodes[0] : NEAR_NODE_UNKNOWN;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "topology/sysfs.hpp"
 
+#include "base/text.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <limits>
@@ -74,7 +76,8 @@ std::vector<near_huge_pool> read_huge_pools(const Reader &read, const std::strin
     for (const std::string &name : read.list(folder)) {
         const std::optional<uint64_t> size = number_after(name, "hugepages-");
         if (size) {
-            pools.push_back({*size * kibibyte, read.number(folder + "/" + name + "/nr_hugepages").value_or(0)});
+            pools.push_back({*size * kibibyte,
+                             read.number(format("%s/%s/nr_hugepages", folder.c_str(), name.c_str())).value_or(0)});
         }
     }
     std::sort(pools.begin(), pools.end(),
@@ -133,7 +136,7 @@ SysfsNode read_node(const Reader &read, uint32_t number) {
 // The level 3 cache where there is one, else the largest below it: what CPUs share at last.
 void read_cache(const Reader &read, const std::string &folder, SysfsCpu &cpu) {
     for (const std::string &name : read.list(folder)) {
-        const std::string index = folder + "/" + name;
+        const std::string index = format("%s/%s", folder.c_str(), name.c_str());
         const auto level = static_cast<uint32_t>(read.number(index + "/level").value_or(0));
         const std::string type = read.text(index + "/type").value_or("");
         if (level <= cpu.cache_level || level > 3 || type.compare(0, 11, "Instruction") == 0) {
