@@ -14,8 +14,8 @@ public:
     RefCounted &operator=(const RefCounted &) = delete;
 
     void retain() const { count_.fetch_add(1, std::memory_order_relaxed); }
-    void release() const {
-        if (count_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    void release(uint64_t references = 1) const {
+        if (count_.fetch_sub(references, std::memory_order_acq_rel) == references) {
             delete this;
         }
     }

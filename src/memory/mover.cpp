@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "memory/mover.hpp"
 
-#include "base/text.hpp"
+#include "memory/room.hpp"
 #include "sys/constants.hpp"
 
 #include <algorithm>
 #include <cerrno>
-#include <cinttypes>
-#include <cstdlib>
-#include <cstring>
 
 namespace nearpool {
 namespace {
@@ -16,32 +13,14 @@ namespace {
 constexpr int batches_without_luck = 4; // pages may be pinned; a full node is known by ENOMEM
 constexpr std::size_t most_attempts = 8;
 
-// Memory of a node that pages can be moved into without pushing out anything but file caches.
-std::size_t room_of(FilePort &files, uint32_t node) {
-    std::string text;
-    if (files.read(format("/sys/devices/system/node/node%" PRIu32 "/meminfo", node), &text) < 0) {
-        return SIZE_MAX; // the kernel will say
-    }
-    std::size_t kilobytes = 0;
-    bool known = false;
-    for (const char *key : {"MemFree:", "Active(file):", "Inactive(file):"}) {
-        const std::size_t place = text.find(std::string(" ") + key);
-        if (place != std::string::npos) {
-            kilobytes += std::strtoull(text.c_str() + place + 1 + std::strlen(key), nullptr, 10);
-            known = true;
-        }
-    }
-    return known ? kilobytes * 1024 : SIZE_MAX;
-}
-
 // What is known of the nodes that pages are moved to, by all threads that move.
 class Receivers {
 public:
     Receivers(const Site &site, const Mapping &mapping, const std::vector<uint32_t> &nodes)
         : nodes_(std::size_t{site.topology.node_numbers().back()} + 1) {
-        for (const uint32_t node : nodes) {
-            const std::size_t room = mapping.pool_pages() ? SIZE_MAX : room_of(site.ports.files, node);
-            nodes_[node].room = static_cast<int64_t>(std::min<std::size_t>(room / mapping.page_bytes(), INT64_MAX));
+        for (const auto &[node, bytes] : room_of(site.ports.files, nodes)) {
+            const std::size_t pages = mapping.pool_pages() ? SIZE_MAX : bytes / mapping.page_bytes();
+            nodes_[node].room = static_cast<int64_t>(std::min<std::size_t>(pages, INT64_MAX));
         }
     }
 
@@ -245,11 +224,16 @@ int move_misplaced(const Site &site, const Mapping &mapping, const Arrangement &
     if (arrangement.target.usable.empty()) {
         return 0;
     }
-    const std::size_t attempts = std::min(arrangement.target.usable.size(), most_attempts);
+    // Only where several nodes would do for a page is there another to try.
+    const int32_t policy = arrangement.target.policy;
+    const bool any_of_several = policy == NEAR_POLICY_BIND || policy == NEAR_POLICY_PREFERRED_MANY;
+    const std::size_t attempts = any_of_several ? std::min(arrangement.target.usable.size(), most_attempts) : 2;
+    std::size_t before = SIZE_MAX;
     for (std::size_t attempt = 0; attempt < attempts && census->near < census->present; attempt++) {
-        if (census->look != Look::pages) {
+        if (census->look != Look::pages || (!any_of_several && census->near == before)) {
             return 0;
         }
+        before = census->near;
         const int error = move_once(site, mapping, arrangement, *census, attempt, options.blocks);
         if (error != 0) {
             return error;

@@ -147,11 +147,12 @@ bool Pool::await_exit(uint64_t deadline_ns) {
     return true;
 }
 
-void Pool::join() {
+// True: the threads are joined, and their reference is the caller's to give back.
+bool Pool::join() {
     {
         const std::lock_guard<std::mutex> lock(life_mutex_);
         if (joined_ || !started_.load(std::memory_order_acquire)) {
-            return;
+            return false;
         }
         for (const auto &team : teams_) {
             for (const auto &worker : team->workers()) {
@@ -162,7 +163,7 @@ void Pool::join() {
     }
     log(NEAR_LOG_INFO, "numa_pool %p: shut down, %llu tasks ended", static_cast<void *>(this),
         static_cast<unsigned long long>(ended()));
-    release(); // the reference of the running threads
+    return true;
 }
 
 Done Pool::shutdown(uint64_t timeout_ns, uint64_t *left) {
@@ -186,31 +187,29 @@ Done Pool::shutdown(uint64_t timeout_ns, uint64_t *left) {
         return fail(NEAR_E_TIMEOUT, "%llu tasks have not ended in %.3f s; call again to go on waiting",
                     static_cast<unsigned long long>(not_ended), static_cast<double>(timeout_ns) / 1e9);
     }
-    join();
+    if (join()) {
+        release();
+    }
     if (left != nullptr) {
         *left = 0;
     }
     return {};
 }
 
-// In a child of fork() the threads are the parent's: their reference is given back for them.
-void Pool::abandon() {
-    if (started_.load(std::memory_order_relaxed) && !joined_) {
-        release();
-    }
-}
-
 // Called with the handle's reference, which it gives back.
 void Pool::destroy() {
-    if (forked()) {
-        abandon();
+    uint64_t references = 1;
+    if (forked()) { // the threads are the parent's: their reference is given back for them
+        references += started_.load(std::memory_order_relaxed) && !joined_ ? 1 : 0;
     } else if (inside()) {
         detached_.store(true, std::memory_order_release);
         close();
     } else {
-        static_cast<void>(static_cast<bool>(shutdown(UINT64_MAX, nullptr)));
+        close();
+        await_exit(UINT64_MAX);
+        references += join() ? 1 : 0;
     }
-    release();
+    release(references);
 }
 
 } // namespace nearpool::numa

@@ -61,6 +61,7 @@ Loop::Loop(Pool &pool, std::size_t begin, std::size_t end, std::size_t grain, nu
     for (const auto &team : pool.teams()) {
         workers += team->plan().workers;
     }
+    workers = std::max<std::size_t>(workers, 1);
     if (grain_ == 0) {
         grain_ = std::max<std::size_t>(1, (end - begin) / (workers * parts_per_worker));
     }

@@ -75,7 +75,6 @@ private:
     Done start_threads();
     Done await_strict();
     void stop_now();
-    void abandon();
     void await_ready();
 
     static constexpr uint64_t one_idle_worker = 1ULL << 32;
@@ -91,7 +90,7 @@ private:
     void close();
     void finish();
     bool await_exit(uint64_t deadline_ns);
-    void join();
+    bool join();
 
     void add_counts(std::size_t node, numa_pool_counts &sum) const;
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "memory/proc_maps.hpp"
 
+#include "fakes/fake_files.hpp"
+#include "memory/room.hpp"
 #include "sys/constants.hpp"
 
 #include <gtest/gtest.h>
@@ -52,6 +54,26 @@ TEST(ProcMaps, NumaMapsGivesPagesByNode) {
     EXPECT_EQ(ranges[0].page_bytes, 4096U);
     EXPECT_EQ(ranges[1].pages, (std::map<uint32_t, std::size_t>{{69, 2}}));
     EXPECT_EQ(ranges[1].page_bytes, 2U << 20U);
+}
+
+TEST(Room, IsWhatIsFreeAndInFileCachesLessTheReserve) {
+    const std::string zoneinfo =
+        "Node 0, zone      DMA\n  per-node stats\n      nr_inactive_anon 3\n  pages free     3840\n"
+        "        boost    0\n        min      10\n        low      20\n"
+        "Node 0, zone   Normal\n        min      30\n        low      99\n"
+        "Node 64, zone   Normal\n        min      7\n";
+    EXPECT_EQ(parse_reserves(zoneinfo), (std::map<uint32_t, std::size_t>{{0, 40}, {64, 7}}));
+    fakes::FakeFiles files;
+    files.hide("/sys/devices/system/node");
+    files.set("/proc/zoneinfo", zoneinfo);
+    files.set("/sys/devices/system/node/node0/meminfo", "Node 0 MemTotal: 9000 kB\nNode 0 MemFree:   1000 kB\n"
+                                                        "Node 0 Active:   777 kB\nNode 0 Active(file):  100 kB\n"
+                                                        "Node 0 Inactive(file):  20 kB\n");
+    files.set("/sys/devices/system/node/node64/meminfo", "Node 64 MemFree:  1 kB\n");
+    const std::map<uint32_t, std::size_t> room = room_of(files, {0, 64, 65});
+    EXPECT_EQ(room.at(0), 1120U * 1024 - 40 * base_page_bytes());
+    EXPECT_EQ(room.at(64), 0U);
+    EXPECT_EQ(room.at(65), SIZE_MAX); // not known
 }
 
 TEST(ProcMaps, TheRealFilesAreUnderstood) {
