@@ -2,6 +2,7 @@
 #include "memory/proc_maps.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
@@ -60,13 +61,18 @@ std::vector<MapFacts> parse_smaps(const std::string &text, uintptr_t begin, uint
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) {
         MapFacts facts;
-        if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " ", &facts.begin, &facts.end) == 2) {
-            inside = facts.begin < end && facts.end > begin;
+        if (line.empty() || std::isupper(static_cast<unsigned char>(line[0])) != 0) { // a detail of the range above
+            if (inside) {
+                add_line(&ranges.back(), line);
+            }
+        } else if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " ", &facts.begin, &facts.end) == 2) {
+            if (facts.begin >= end) { // ascending
+                break;
+            }
+            inside = facts.end > begin;
             if (inside) {
                 ranges.push_back(facts);
             }
-        } else if (inside) {
-            add_line(&ranges.back(), line);
         }
     }
     return ranges;
