@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <numeric>
 
 namespace nearpool {
 namespace {
@@ -135,14 +136,12 @@ bool lists(const Target &target, int node) {
 class Balance {
 public:
     Balance(const Target &target, const Census &census) : nodes_(target.usable) {
-        std::size_t sum = 0;
-        for (const std::size_t weight : target.weights) {
-            sum += weight;
-        }
+        const std::size_t cycle =
+            std::max(std::accumulate(target.weights.begin(), target.weights.end(), std::size_t{0}), std::size_t{1});
         for (std::size_t i = 0; i < nodes_.size(); i++) {
             const auto found = census.nodes.find(nodes_[i]);
             const std::size_t has = found == census.nodes.end() ? 0 : found->second;
-            const std::size_t share = (census.present * target.weights[i] + sum - 1) / sum;
+            const std::size_t share = (census.present * target.weights[i] + cycle - 1) / cycle;
             over_.push_back(has > share ? has - share : 0);
             under_.push_back(share > has ? share - has : 0);
         }

@@ -28,7 +28,7 @@ TEST(PoolShutdown, OfFiftyMillisecondsTimesOutWithOneTaskLeftAndASecondCallSucce
     EXPECT_EQ(numa_pool_shutdown(pool, long_enough_ns, &left, &error), NEAR_OK) << error.message;
     EXPECT_EQ(left, 0U);
     EXPECT_TRUE(no_worker_is_left());
-    EXPECT_EQ(counts_of(pool).run_local, 1U);
+    EXPECT_EQ(counts_of(pool).run_local + counts_of(pool).run_remote, 1U);
 }
 
 TEST(PoolShutdown, CountsWhatWaitsAndWhatRuns) {

@@ -23,7 +23,7 @@ protected:
         for (const uint32_t node : nodes_) {
             least = std::min(least, free_bytes(node));
         }
-        bytes_ = std::min<std::size_t>(16 * mib, least / 4 / (2 * mib) * (2 * mib));
+        bytes_ = std::min<std::size_t>(16 * mib, least / 4 / (4 * mib) * (4 * mib)); // halves of whole huge pages
         bytes_ = std::max<std::size_t>(bytes_, 2 * mib);
     }
 

@@ -57,6 +57,21 @@ private:
     const std::set<std::string> required_ = required_capabilities();
 };
 
+/// One line each, for a reader who gathers what several machines skip.
+void print_skipped(const testing::UnitTest &tests) {
+    for (int i = 0; i < tests.total_test_suite_count(); i++) {
+        const testing::TestSuite &suite = *tests.GetTestSuite(i);
+        for (int j = 0; j < suite.total_test_count(); j++) {
+            const testing::TestResult &result = *suite.GetTestInfo(j)->result();
+            if (result.Skipped()) {
+                const std::string reason = result.GetTestPartResult(result.total_part_count() - 1).message();
+                std::printf("skipped %s.%s [%s]\n", suite.name(), suite.GetTestInfo(j)->name(),
+                            capability_of(reason).c_str());
+            }
+        }
+    }
+}
+
 int exit_code(int run_result, int passed, int failed, int skipped) {
     if (run_result != 0 || failed != 0) {
         return 1;
@@ -81,6 +96,7 @@ int main(int argc, char **argv) {
     const int passed = tests.successful_test_count();
     const int skipped = tests.skipped_test_count();
     const int failed = std::max(tests.failed_test_count(), result == 0 ? 0 : 1);
+    print_skipped(tests);
     std::printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
     return exit_code(result, passed, failed, skipped);
 }
