@@ -216,8 +216,21 @@ TEST(Crew, RealHelpersRunOnTheNodesCpus) {
     }
 }
 
+// The allocator of AddressSanitizer in GCC 12 has no handler for fork: in the child a new thread waited for one of its
+// locks, which a thread of the parent held, as a debugger showed.
+bool child_may_hang_in_the_sanitizer() {
+#if defined(__SANITIZE_ADDRESS__)
+    return true;
+#else
+    return false;
+#endif
+}
+
 // A child has none of the threads, and locks may have been held when it was made.
 TEST(Crew, AChildOfForkHasACrewOfItsOwnAlsoInTheMidstOfAJob) {
+    if (child_may_hang_in_the_sanitizer()) {
+        GTEST_SKIP() << "[fork] AddressSanitizer's allocator is not safe in a child of a thread that allocates";
+    }
     World world;
     std::atomic<bool> stop{false};
     std::thread busy([&] {
@@ -243,10 +256,9 @@ TEST(Crew, AChildOfForkHasACrewOfItsOwnAlsoInTheMidstOfAJob) {
 }
 
 TEST(Crew, TheParentsCrewWorksInTheChild) {
-#if defined(__SANITIZE_ADDRESS__)
-    GTEST_SKIP()
-        << "[fork] the allocator of AddressSanitizer is not safe in a child while the parent's threads allocate";
-#endif
+    if (child_may_hang_in_the_sanitizer()) {
+        GTEST_SKIP() << "[fork] AddressSanitizer's allocator is not safe in a child of a thread that allocates";
+    }
     Result<Ref<const Topology>> topology = Topology::discover(real_ports());
     ASSERT_TRUE(topology);
     const uint32_t node = topology.value()->node_numbers()[0];
