@@ -16,8 +16,8 @@ extern "C" {
 
 /** How far something was enforced. */
 enum {
-    NEAR_LEVEL_NONE = 0,        /**< not at all; the reason says why */
-    NEAR_LEVEL_BEST_EFFORT = 1, /**< asked for, not proven or only partly achieved; the reason says why */
+    NEAR_LEVEL_NONE = 0,        /**< nothing could be asked for; the reason says why */
+    NEAR_LEVEL_BEST_EFFORT = 1, /**< asked for: refused, only partly achieved or not proven; the reason says why */
     NEAR_LEVEL_STRICT = 2       /**< achieved, and verified by looking */
 };
 

@@ -56,8 +56,8 @@ Enforcement look(AffinityPort &affinity, const NumberSet &cpus) {
 
 Enforcement pin_current_thread(const Ports &ports, const NumberSet &cpus) {
     if (const int error = ports.affinity.set(cpus); error < 0) {
-        return Enforcement::none(reason_of(-error),
-                                 "sched_setaffinity() to CPUs " + cpus.text() + " failed: " + errno_text(-error));
+        return Enforcement::best_effort(reason_of(-error), "sched_setaffinity() to CPUs " + cpus.text() +
+                                                               " failed: " + errno_text(-error));
     }
     return look(ports.affinity, cpus);
 }

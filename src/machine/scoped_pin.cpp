@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "machine/scoped_pin.hpp"
 
+#include "base/fork_mark.hpp"
 #include "base/log.hpp"
 #include "base/ref.hpp"
 
 #include <atomic>
 #include <pthread.h>
+#include <utility>
 
 namespace nearpool {
-
-namespace {
-
-// Forks on the way from the start of the program to this process: threads of an older count are not in it.
-std::atomic<uint64_t> generation{0};
-
-} // namespace
 
 class PinThread final : public RefCounted {
 public:
@@ -22,17 +17,15 @@ public:
     static PinThread &own();     // the calling thread's, made when it has none
 
     // False for a thread that has ended, or that this child of fork() does not have.
-    bool alive() const {
-        return alive_.load(std::memory_order_acquire) && generation_.load(std::memory_order_relaxed) == generation;
-    }
+    bool alive() const { return alive_.load(std::memory_order_acquire) && !mark_.forked(); }
     void end() { alive_.store(false, std::memory_order_release); }
-    void survive_fork() { generation_.store(generation, std::memory_order_relaxed); }
+    void survive_fork() { mark_ = ForkMark(); }
 
     Pin *top = nullptr; // used by the thread itself only
 
 private:
     std::atomic<bool> alive_{true};
-    std::atomic<uint64_t> generation_{generation.load()};
+    ForkMark mark_;
 };
 
 namespace {
@@ -53,8 +46,7 @@ struct Closer {
 };
 thread_local Closer closer;
 
-void start_generation() { // in the child: the thread that forked is the one that is left
-    generation.fetch_add(1);
+void keep_mark() { // in the child: the thread that forked is the one that is left
     if (this_thread != nullptr) {
         this_thread->survive_fork();
     }
@@ -68,9 +60,10 @@ PinThread *PinThread::current() {
 
 PinThread &PinThread::own() {
     if (this_thread == nullptr) {
-        static const int registered = pthread_atfork(nullptr, nullptr, start_generation);
-        static_cast<void>(registered);
         this_thread = new PinThread;
+        // After the first mark: handlers run in the order of registration, and ours reads what the mark's counts.
+        static const int registered = pthread_atfork(nullptr, nullptr, keep_mark);
+        static_cast<void>(registered);
         closer.used = true; // touched, so that it is destroyed with the thread
     }
     return *this_thread;
@@ -78,9 +71,9 @@ PinThread &PinThread::own() {
 
 namespace {
 
-Error strict_error(const Enforcement &achieved, const NumberSet &cpus) {
-    return fail(NEAR_E_STRICT, "the thread could not be pinned to CPUs %s: %s; it is as before", cpus.text().c_str(),
-                achieved.text.c_str());
+Error strict_error(const Enforcement &achieved, const NumberSet &cpus, bool restored) {
+    return fail(NEAR_E_STRICT, "the thread could not be pinned to CPUs %s: %s; it %s", cpus.text().c_str(),
+                achieved.text.c_str(), restored ? "is as before" : "could not be put back either");
 }
 
 std::string outside(const NumberSet &cpus, const Topology &topology) {
@@ -95,6 +88,7 @@ Pin::Pin(const Ports &ports) : affinity_(ports.affinity), thread_(&PinThread::ow
 }
 
 Pin::~Pin() {
+    restore();
     thread_->release();
 }
 
@@ -154,8 +148,7 @@ Result<std::unique_ptr<Pin>> Pin::make(const Ports &ports, const Topology &topol
         achieved = pin->apply(ports, request);
     }
     if (request.strict && achieved.level != NEAR_LEVEL_STRICT) {
-        pin->restore_quietly();
-        return strict_error(achieved, request.cpus);
+        return strict_error(achieved, request.cpus, pin->restore() == 0);
     }
     if (achieved.level != NEAR_LEVEL_STRICT) {
         log(NEAR_LOG_WARN, "pin to CPUs %s: %s", request.cpus.text().c_str(), achieved.text.c_str());
@@ -170,8 +163,10 @@ Result<std::unique_ptr<Pin>> Pin::make(const Ports &ports, const Topology &topol
 }
 
 Enforcement Pin::apply(const Ports &ports, const Request &request) {
+    changed_ = true;
     Enforcement achieved = pin_current_thread(ports, request.allowed);
-    changed_ = achieved.level != NEAR_LEVEL_NONE;
+    NumberSet now;
+    changed_ = affinity_.get(&now) != 0 || now != before_;
     if (achieved.level == NEAR_LEVEL_STRICT && request.all_of_them && request.allowed != request.cpus) {
         return Enforcement::best_effort(NEAR_REASON_NOT_ALLOWED, "pinned to CPUs " + request.allowed.text() + " of " +
                                                                      request.cpus.text() +
@@ -180,11 +175,9 @@ Enforcement Pin::apply(const Ports &ports, const Request &request) {
     return achieved;
 }
 
-void Pin::restore_quietly() {
-    const int error = changed_ ? affinity_.set(before_) : 0;
-    if (error < 0) {
-        log(NEAR_LOG_WARN, "the affinity from before, CPUs %s, was refused (errno %d)", before_.text().c_str(), -error);
-    }
+// Once; 0 or -errno.
+int Pin::restore() {
+    return std::exchange(changed_, false) ? affinity_.set(before_) : 0;
 }
 
 Done Pin::release(Pin *pin) {
@@ -193,7 +186,8 @@ Done Pin::release(Pin *pin) {
         if (pin->thread_->alive()) {
             return fail(NEAR_E_WRONG_THREAD, "the pin belongs to another thread, which alone can release it");
         }
-        delete pin; // the thread is gone, and its affinity with it
+        pin->changed_ = false; // the thread is gone, and its affinity with it
+        delete pin;
         return {};
     }
     if (own->top != pin) {
@@ -201,8 +195,7 @@ Done Pin::release(Pin *pin) {
     }
     const std::unique_ptr<Pin> owner(pin);
     own->top = pin->below_;
-    const int error = pin->changed_ ? pin->affinity_.set(pin->before_) : 0;
-    if (error < 0) {
+    if (const int error = pin->restore(); error < 0) {
         return fail_system(-error, "the kernel refused CPUs %s, the affinity from before the pin, which is freed",
                            pin->before_.text().c_str());
     }

@@ -50,7 +50,7 @@ private:
     explicit Pin(const Ports &ports);
     static Result<std::unique_ptr<Pin>> make(const Ports &ports, const Topology &topology, const Request &request);
     Enforcement apply(const Ports &ports, const Request &request);
-    void restore_quietly();
+    int restore();
 
     AffinityPort &affinity_;
     PinThread *thread_;

@@ -23,23 +23,26 @@ NumberSet numbers_of(const std::vector<unsigned long> &words) {
     return NumberSet(std::move(numbers));
 }
 
+// EINVAL means that the kernel's masks are longer than ours (sched_setaffinity(2)).
+int affinity_of(pid_t thread, NumberSet *cpus) {
+    for (std::size_t words = 16;; words *= 2) {
+        std::vector<unsigned long> mask(words);
+        const long result = ::syscall(SYS_sched_getaffinity, thread, words * sizeof(unsigned long), mask.data());
+        if (result < 0 && errno == EINVAL && words < most_words) {
+            continue;
+        }
+        if (result < 0) {
+            return -errno;
+        }
+        *cpus = numbers_of(mask);
+        return 0;
+    }
+}
+
 class RealAffinity final : public AffinityPort {
 public:
-    // EINVAL means that the kernel's masks are longer than ours (sched_setaffinity(2)).
-    int get(NumberSet *cpus) override {
-        for (std::size_t words = 16;; words *= 2) {
-            std::vector<unsigned long> mask(words);
-            const long result = ::syscall(SYS_sched_getaffinity, 0, words * sizeof(unsigned long), mask.data());
-            if (result < 0 && errno == EINVAL && words < most_words) {
-                continue;
-            }
-            if (result < 0) {
-                return -errno;
-            }
-            *cpus = numbers_of(mask);
-            return 0;
-        }
-    }
+    int get(NumberSet *cpus) override { return affinity_of(0, cpus); }
+    int get_process(NumberSet *cpus) override { return affinity_of(::getpid(), cpus); }
 
     int set(const NumberSet &cpus) override {
         std::vector<unsigned long> mask(cpus.empty() ? 1 : cpus.back() / word_bits + 1);

@@ -5,12 +5,18 @@
 #include <cerrno>
 #include <dirent.h>
 #include <fcntl.h>
+#include <memory>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 namespace nearpool {
 namespace {
+
+struct Descriptor {
+    int number;
+    ~Descriptor() { ::close(number); }
+};
 
 class RealFiles final : public FilePort {
 public:
@@ -48,33 +54,32 @@ public:
         if (descriptor < 0) {
             return descriptor;
         }
+        const Descriptor owner{descriptor};
         std::array<char, 4096> part{};
         std::string result;
         ssize_t count = 0;
-        while ((count = ::read(descriptor, part.data(), part.size())) > 0) {
-            result.append(part.data(), static_cast<std::size_t>(count));
+        while ((count = ::read(descriptor, part.data(), part.size())) != 0) {
+            if (count < 0 && errno != EINTR) {
+                return -errno;
+            }
+            result.append(part.data(), count < 0 ? 0 : static_cast<std::size_t>(count));
         }
-        const int error = count < 0 ? -errno : 0;
-        ::close(descriptor);
-        if (error == 0) {
-            *text = std::move(result);
-        }
-        return error;
+        *text = std::move(result);
+        return 0;
     }
 
     int list(const std::string &path, std::vector<std::string> *names) override {
-        DIR *folder = ::opendir(path.c_str());
+        const std::unique_ptr<DIR, int (*)(DIR *)> folder(::opendir(path.c_str()), ::closedir);
         if (folder == nullptr) {
             return -errno;
         }
         std::vector<std::string> result;
-        for (const dirent *entry = ::readdir(folder); entry != nullptr; entry = ::readdir(folder)) {
+        for (const dirent *entry = ::readdir(folder.get()); entry != nullptr; entry = ::readdir(folder.get())) {
             const std::string name = entry->d_name;
             if (name != "." && name != "..") {
                 result.push_back(name);
             }
         }
-        ::closedir(folder);
         *names = std::move(result);
         return 0;
     }

@@ -46,7 +46,8 @@ public:
 class AffinityPort {
 public:
     virtual ~AffinityPort() = default;
-    virtual int get(NumberSet *cpus) = 0; // of the calling thread
+    virtual int get(NumberSet *cpus) = 0;         // of the calling thread
+    virtual int get_process(NumberSet *cpus) = 0; // of the process: its first thread's, as taskset -p shows it
     virtual int set(const NumberSet &cpus) = 0;
     virtual int current(uint32_t *cpu, uint32_t *node) = 0;
 };
@@ -76,7 +77,7 @@ class ThreadPort {
 public:
     virtual ~ThreadPort() = default;
     // Starts a joinable thread with all asynchronous signals blocked; those that tell of a fault of the thread itself,
-    // and SIGPROF, stay as they are.
+    // SIGABRT, SIGSYS and SIGPROF are open in it, whatever the caller blocks.
     virtual int start(pthread_t *thread, void *(*run)(void *), void *argument) = 0;
     virtual int set_name(const std::string &name) = 0; // of the calling thread; cut at 15 bytes
     virtual int join(pthread_t thread) = 0;

@@ -18,13 +18,20 @@ sigset_t signals_to_block() {
 
 class RealThreads final : public ThreadPort {
 public:
-    // The thread inherits the mask, so that there is no moment at which a signal could reach it.
+    // The mask comes with the thread's attributes: there is no moment at which a signal could reach it, and the
+    // caller's own mask stays as it is.
     int start(pthread_t *thread, void *(*run)(void *), void *argument) override {
         const sigset_t blocked = signals_to_block();
-        sigset_t before{};
-        pthread_sigmask(SIG_SETMASK, &blocked, &before);
-        const int error = pthread_create(thread, nullptr, run, argument);
-        pthread_sigmask(SIG_SETMASK, &before, nullptr);
+        pthread_attr_t attributes;
+        int error = pthread_attr_init(&attributes);
+        if (error != 0) {
+            return -error;
+        }
+        error = pthread_attr_setsigmask_np(&attributes, &blocked);
+        if (error == 0) {
+            error = pthread_create(thread, &attributes, run, argument);
+        }
+        pthread_attr_destroy(&attributes);
         return -error;
     }
 

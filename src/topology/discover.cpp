@@ -92,8 +92,8 @@ Result<Ref<const Topology>> from_text(Origin origin, const std::string &text, bo
 // can drop nodes, and the environment can make it read something else), the kernel's files are read here.
 Result<Ref<const Topology>> Topology::discover(const Ports &ports) {
     SysfsMachine machine = read_sysfs(ports.files, "");
-    NumberSet affinity; // of the caller, within the cpuset: the kernel sees to that
-    if (ports.affinity.get(&affinity) == 0) {
+    NumberSet affinity; // within the cpuset: the kernel sees to that. Not the caller's, which may be pinned by now
+    if (ports.affinity.get_process(&affinity) == 0) {
         machine.allowed.cpus = affinity;
     }
     Result<HwlocHandle> loaded = load_live();

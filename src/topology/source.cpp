@@ -92,20 +92,6 @@ Done set_origin(hwloc_topology_t topology, Origin origin, const std::string &tex
     return {};
 }
 
-// hwloc would build whatever is asked for, CPU by CPU, for hours. Twice what Linux can be configured for is enough.
-Done check_synthetic_size(const std::string &text) {
-    constexpr uint64_t most_cpus = 16384;
-    uint64_t cpus = 1;
-    for (std::size_t colon = text.find(':'); colon != std::string::npos; colon = text.find(':', colon + 1)) {
-        cpus *= std::max<uint64_t>(1, std::strtoull(text.c_str() + colon + 1, nullptr, 10));
-        if (cpus > most_cpus) {
-            return fail(NEAR_E_TOPOLOGY, "the synthetic topology \"%s\" describes more than %llu CPUs", text.c_str(),
-                        static_cast<unsigned long long>(most_cpus));
-        }
-    }
-    return {};
-}
-
 // hwloc loads its plugins with the first topology and unloads them with the last; some of their libraries lose memory
 // then. One that is never loaded keeps them, and spares the next discovery the time.
 void keep_plugins() {
@@ -129,9 +115,6 @@ Result<HwlocHandle> load_locked(Origin origin, const std::string &text, bool dev
     if (devices) { // not the devices of the system: for those, hwloc would start GPU drivers and look for displays
         hwloc_topology_set_type_filter(made, HWLOC_OBJ_BRIDGE, HWLOC_TYPE_FILTER_KEEP_ALL);
         hwloc_topology_set_type_filter(made, HWLOC_OBJ_PCI_DEVICE, HWLOC_TYPE_FILTER_KEEP_ALL);
-    }
-    if (Done done = origin == Origin::synthetic ? check_synthetic_size(text) : Done(); !done) {
-        return done.error();
     }
     if (Done done = set_origin(made, origin, text); !done) {
         return done.error();

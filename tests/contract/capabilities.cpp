@@ -4,6 +4,7 @@
 
 #include <sys/wait.h>
 #include <unistd.h>
+#include <vector>
 
 using nearpool_test::Error;
 using nearpool_test::Topology;
@@ -50,13 +51,18 @@ TEST(CapabilitiesCreate, AnswersEveryQuestionWithASentence) {
     EXPECT_EQ(found.get(NEAR_CAPABILITY_MULTIPLE_NODES).value, near_topology_node_count(nullptr));
 }
 
+std::vector<uint32_t> affinity() {
+    size_t count = 0;
+    EXPECT_EQ(near_affinity_get(nullptr, 0, &count, nullptr), NEAR_OK);
+    std::vector<uint32_t> cpus(count);
+    EXPECT_EQ(near_affinity_get(cpus.data(), cpus.size(), &count, nullptr), NEAR_OK);
+    return cpus;
+}
+
 TEST(CapabilitiesCreate, LeavesTheAffinityOfTheCallerAlone) {
-    size_t before = 0;
-    size_t after = 0;
-    ASSERT_EQ(near_affinity_get(nullptr, 0, &before, nullptr), NEAR_OK);
+    const std::vector<uint32_t> before = affinity();
     const Capabilities found;
-    ASSERT_EQ(near_affinity_get(nullptr, 0, &after, nullptr), NEAR_OK);
-    EXPECT_EQ(before, after);
+    EXPECT_EQ(affinity(), before);
 }
 
 // N5: MPOL_BIND and the affinity of a thread of our own need no privilege.

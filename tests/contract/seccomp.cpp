@@ -188,7 +188,7 @@ void expect_that_pins_say_why() {
     report.struct_size = sizeof report;
     EXPECT_EQ(near_pin_get_report(pin, &report), NEAR_OK);
     if (several_nodes()) {
-        EXPECT_NE(report.level, NEAR_LEVEL_STRICT);
+        EXPECT_EQ(report.level, NEAR_LEVEL_BEST_EFFORT);
         EXPECT_EQ(report.reason_code, NEAR_REASON_FORBIDDEN) << report.reason;
         near_pin_options strict{};
         strict.struct_size = sizeof strict;
@@ -204,7 +204,7 @@ void expect_that_workers_say_why() {
     const Pool pool(1);
     for (const uint32_t node : nodes_of(pool)) {
         const numa_pool_node_info info = node_info_of(pool, node);
-        EXPECT_TRUE(info.level != NEAR_LEVEL_STRICT || !several_nodes()) << "node " << node;
+        EXPECT_TRUE(info.level == NEAR_LEVEL_BEST_EFFORT || !several_nodes()) << "node " << node;
         EXPECT_TRUE(info.reason_code == NEAR_REASON_FORBIDDEN || !several_nodes())
             << "node " << node << ": " << info.reason;
     }

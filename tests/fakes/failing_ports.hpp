@@ -103,6 +103,10 @@ public:
         const int error = ledger_.enter(Call::affinity_get);
         return error != 0 ? error : inner_.get(cpus);
     }
+    int get_process(NumberSet *cpus) override {
+        const int error = ledger_.enter(Call::affinity_get);
+        return error != 0 ? error : inner_.get_process(cpus);
+    }
     int set(const NumberSet &cpus) override {
         const int error = ledger_.enter(Call::affinity_set);
         return error != 0 ? error : inner_.set(cpus);

@@ -107,6 +107,7 @@ private:
             *cpus = nodes_.affinity();
             return 0;
         }
+        int get_process(NumberSet *cpus) override { return get(cpus); } // it has one thread
         int set(const NumberSet &cpus) override { return nodes_.set_affinity(cpus); }
         int current(uint32_t *cpu, uint32_t *node) override {
             nodes_.current(cpu, node);

@@ -20,14 +20,14 @@ TEST(PinCurrentThread, IsStrictWhenTheMaskAndTheCpuAreSeen) {
     EXPECT_EQ(world.machine.nodes().affinity(), (NumberSet{1030, 1031}));
 }
 
-TEST(PinCurrentThread, ARefusalIsNoneWithItsReason) { // containers: EPERM or ENOSYS from a seccomp filter
+TEST(PinCurrentThread, ARefusalIsBestEffortWithItsReason) { // containers: EPERM or ENOSYS from a seccomp filter
     for (const auto &[error, reason] :
          {std::pair{EPERM, NEAR_REASON_FORBIDDEN}, std::pair{ENOSYS, NEAR_REASON_FORBIDDEN},
           std::pair{EINVAL, NEAR_REASON_NOT_ALLOWED}, std::pair{EIO, NEAR_REASON_SYSTEM}}) {
         MadeUpMachine world;
         world.failing.fail_always(Call::affinity_set, error);
         const Enforcement achieved = pin_current_thread(world.ports(), {0});
-        EXPECT_EQ(achieved.level, NEAR_LEVEL_NONE);
+        EXPECT_EQ(achieved.level, NEAR_LEVEL_BEST_EFFORT);
         EXPECT_EQ(achieved.reason, reason) << error;
         EXPECT_NE(achieved.text.find("CPUs 0"), std::string::npos) << achieved.text;
     }

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <string>
@@ -57,6 +58,28 @@ TEST(ThreadPort, LeavesTheMaskOfItsCallerAsItWas) {
     for (int signal = 1; signal < SIGRTMAX; signal++) {
         EXPECT_EQ(sigismember(&before, signal), sigismember(&after, signal)) << signal;
     }
+}
+
+// What waits for the caller to let it in does not come in while a thread is started.
+TEST(ThreadPort, OpensNoSignalThatItsCallerHasBlocked) {
+    sigset_t profile{};
+    sigemptyset(&profile);
+    sigaddset(&profile, SIGPROF);
+    sigset_t before{};
+    pthread_sigmask(SIG_BLOCK, &profile, &before);
+    static std::atomic<int> received;
+    received = 0;
+    struct sigaction count {};
+    count.sa_handler = [](int) { received++; };
+    struct sigaction old {};
+    sigaction(SIGPROF, &count, &old);
+    pthread_kill(pthread_self(), SIGPROF);
+    const Seen seen = of_a_thread();
+    EXPECT_EQ(sigismember(&seen.blocked, SIGPROF), 0) << "open in the new thread all the same";
+    EXPECT_EQ(received, 0);
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    EXPECT_EQ(received, 1);
+    sigaction(SIGPROF, &old, nullptr);
 }
 
 TEST(ThreadPort, CutsANameAtFifteenBytes) {

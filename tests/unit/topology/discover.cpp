@@ -104,6 +104,18 @@ TEST(DiscoveredTopology, N30AllowsWhatCpusetAndAffinityAllow) {
     EXPECT_EQ(topology->allowed_nodes().text(), "0");
 }
 
+// The thread that happens to be first must not decide for the process.
+TEST(DiscoveredTopology, N30TheProcessCountsAndNotAPinnedThread) {
+    const NumberSet allowed = taken(Topology::discover(real_ports()))->allowed_cpus();
+    ASSERT_FALSE(allowed.empty());
+    NumberSet seen;
+    std::thread([&] {
+        ASSERT_EQ(real_ports().affinity.set({allowed.back()}), 0);
+        seen = taken(Topology::discover(real_ports()))->allowed_cpus();
+    }).join();
+    EXPECT_EQ(seen, allowed);
+}
+
 TEST(DiscoveredTopology, AForbiddenAffinityCallLeavesWhatTheStatusFileSays) {
     FakeMachine machine({{0, {0, 1}}, {8, {2, 3}}});
     SysfsTree tree = fakes::sparse_machine();

@@ -98,6 +98,20 @@ TEST(SyntheticTopology, TheLargestCacheGroupsWhereThereIsNoLevel3) {
     EXPECT_EQ(synthetic("pack:2 core:4 pu:2")->counts().caches, 2U);
 }
 
+// hwloc would build whatever is asked for, for hours.
+TEST(SyntheticTopology, MoreCpusThanLinuxCanHaveAreRefused) {
+    for (const char *text : {"numa:2 core:8193 pu:1", "numa:65536 core:65536 pu:65536 pu:65536", "pu:16385"}) {
+        const auto refused = Topology::from_synthetic(text);
+        ASSERT_FALSE(refused) << text;
+        EXPECT_EQ(refused.error().status, NEAR_E_TOPOLOGY);
+        EXPECT_NE(refused.error().message.find("16384"), std::string::npos) << refused.error().message;
+    }
+}
+
+TEST(SyntheticTopology, NumbersInAttributesAreNoCounts) {
+    EXPECT_EQ(synthetic("numa:2 core:64 pu:2(indexes=1*128:128*2)")->cpus().size(), 256U);
+}
+
 TEST(SyntheticTopology, ARefusedTextIsNamedWithTheWordAndAnExample) {
     const auto refused = Topology::from_synthetic("pack:2 fruit:3 pu:2");
     ASSERT_FALSE(refused);
