@@ -37,7 +37,8 @@ test: build ## unit, contract and ABI tests, the virtual machines, the callers i
 
 bench: deps build-bench/build.ninja ## benchmarks: a table, and build-bench/bench.json
 	@$(run) ninja -C build-bench
-	@build-bench/tests/bench/nearpool_bench --benchmark_out=build-bench/bench.json --benchmark_out_format=json $(ARGS)
+	@build-bench/tests/bench/nearpool_bench --benchmark_repetitions=5 --benchmark_report_aggregates_only=true \
+		--benchmark_out=build-bench/bench.json --benchmark_out_format=json $(ARGS)
 
 vm: build ## the tests and proofs inside the virtual machines
 	@tests/vm/all $(MACHINE)
