@@ -81,9 +81,10 @@ Enforcement Pool::node_enforcement(std::size_t node) {
     if (!started_.load(std::memory_order_acquire)) {
         return Enforcement::none(NEAR_REASON_NOT_STARTED, "the threads start with the first task");
     }
-    if (!forked()) {
-        await_ready();
+    if (forked() && !all_ready()) {
+        return Enforcement::none(NEAR_REASON_NOT_STARTED, "the process was forked before the threads had looked");
     }
+    await_ready();
     Enforcement result = plan_.nodes[node].serving;
     for (const auto &worker : teams_[plan_.nodes[node].team]->workers()) {
         result = worse(result, worker->enforcement());

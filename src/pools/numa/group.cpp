@@ -73,6 +73,9 @@ Done Group::wait(uint64_t timeout_ns) {
     }
     const uint64_t deadline = deadline_after(timeout_ns);
     const bool ended = of_pool ? worker->help_until_done(*this, deadline) : wait_here(deadline);
+    if (pool_->forked()) {
+        return fail(NEAR_E_FORKED, "the process was forked while it waited: the pool is the parent's");
+    }
     if (!ended) {
         return fail(NEAR_E_TIMEOUT, "%u tasks of the group have not ended in %.3f s",
                     pending(word_.load(std::memory_order_relaxed)), static_cast<double>(timeout_ns) / 1e9);
@@ -93,9 +96,17 @@ bool Group::wait_here(uint64_t deadline_ns) {
     }
 }
 
+// Another thread may have submitted and cancelled anew since the wait saw nothing pending.
+void Group::end_cancel() {
+    uint64_t word = word_.load(std::memory_order_relaxed);
+    while (pending(word) == 0 && (word & is_cancelled) != 0 &&
+           !word_.compare_exchange_weak(word, word & ~is_cancelled, std::memory_order_relaxed)) {
+    }
+}
+
 Done Group::outcome() {
+    end_cancel();
     const std::lock_guard<std::mutex> lock(failure_mutex_);
-    cancelled_.store(false, std::memory_order_relaxed);
     const uint64_t failures = std::exchange(unreported_failures_, 0);
     if (failures == 0) {
         return {};

@@ -2,8 +2,9 @@
 // Tasks that belong together.
 //
 // One word counts the pending tasks and says whether the handle is still held: whoever brings it to zero deletes the
-// group. A worker that ends the last task touches nothing of the group after its subtraction but the address of the
-// word, which waking a futex may do.
+// group. It says too whether the group is cancelled, so that a wait ends only the cancel of what it has waited for. A
+// worker that ends the last task touches nothing of the group after its subtraction but the address of the word, which
+// waking a futex may do.
 #pragma once
 
 #include "base/error.hpp"
@@ -36,14 +37,16 @@ public:
     void end_run(Status status, const char *failure);
     void end_discarded();
 
-    bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
-    void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+    // Until the next wait that finds nothing pending.
+    bool cancelled() const { return (word_.load(std::memory_order_relaxed) & is_cancelled) != 0; }
+    void cancel() { word_.fetch_or(is_cancelled, std::memory_order_relaxed); }
     bool done() const { return pending(word_.load(std::memory_order_acquire)) == 0; }
 
     // A worker is about to sleep until done(): before its last look, so that either it sees the end or is woken for it.
     void expect_worker() { word_.fetch_or(worker_waits, std::memory_order_seq_cst); }
 
     Done wait(uint64_t timeout_ns);
+    bool wait_here(uint64_t deadline_ns); // the calling thread sleeps; false: the deadline has passed
     numa_pool_group_counts counts() const;
 
     // The handle is given back.
@@ -55,11 +58,12 @@ private:
     static constexpr uint64_t handle_held = 1ULL << 63;
     static constexpr uint64_t thread_waits = 1ULL << 62; // on the futex of the word's lower half
     static constexpr uint64_t worker_waits = 1ULL << 61; // in its team's parking
+    static constexpr uint64_t is_cancelled = 1ULL << 60;
     static uint32_t pending(uint64_t word) { return static_cast<uint32_t>(word); }
 
     void end(std::size_t count);
     std::atomic<uint32_t> *lower_half();
-    bool wait_here(uint64_t deadline_ns);
+    void end_cancel();
     Done outcome();
 
     const Ref<Pool> pool_;
@@ -67,7 +71,6 @@ private:
     std::atomic<uint64_t> accepted_{0};
     std::atomic<uint64_t> failed_{0};
     std::atomic<uint64_t> discarded_{0};
-    std::atomic<bool> cancelled_{false};
     std::mutex failure_mutex_;
     uint64_t unreported_failures_ = 0;
     std::string first_failure_;

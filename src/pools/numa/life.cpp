@@ -7,6 +7,7 @@
 #include "pools/numa/worker.hpp"
 
 #include <climits>
+#include <sched.h>
 
 namespace nearpool::numa {
 
@@ -14,12 +15,27 @@ Done Pool::start() {
     if (Done ok = start_threads(); !ok) {
         return ok;
     }
+    log_start();
     return options_.request.strict ? await_strict() : Done();
 }
 
 Done Pool::start_late() {
-    const std::lock_guard<std::mutex> lock(life_mutex_);
-    return started_.load(std::memory_order_relaxed) ? Done() : start_threads();
+    {
+        const std::lock_guard<std::mutex> lock(life_mutex_);
+        if (started_.load(std::memory_order_relaxed)) {
+            return {};
+        }
+        if (Done ok = start_threads(); !ok) {
+            return ok;
+        }
+    }
+    log_start(); // the host's callback is called with nothing held
+    return {};
+}
+
+void Pool::log_start() {
+    log(NEAR_LOG_INFO, "numa_pool %p: %u workers on %zu nodes, steal policy %s", static_cast<void *>(this),
+        started_threads_, teams_.size(), steal_policy_name(options_.request.steal_policy));
 }
 
 // The reference that keeps the pool while threads run is taken before the first of them.
@@ -39,8 +55,6 @@ Done Pool::start_threads() {
         }
     }
     started_.store(true, std::memory_order_release);
-    log(NEAR_LOG_INFO, "numa_pool %p: %u workers on %zu nodes, steal policy %s", static_cast<void *>(this),
-        started_threads_, teams_.size(), steal_policy_name(options_.request.steal_policy));
     return {};
 }
 
@@ -71,12 +85,16 @@ void Pool::worker_ready(bool on_its_node) {
     ports_.futex.wake(&ready_, INT_MAX);
 }
 
-void Pool::await_ready() {
+bool Pool::all_ready() const {
     uint32_t all = 0;
     for (const auto &team : teams_) {
         all += team->plan().workers;
     }
-    for (uint32_t ready = ready_.load(std::memory_order_acquire); ready < all;
+    return ready_.load(std::memory_order_acquire) >= all;
+}
+
+void Pool::await_ready() {
+    for (uint32_t ready = ready_.load(std::memory_order_acquire); !all_ready();
          ready = ready_.load(std::memory_order_acquire)) {
         ports_.futex.wait(&ready_, ready, UINT64_MAX);
     }
@@ -130,10 +148,20 @@ void Pool::worker_left() {
         return;
     }
     if (detached) {
+        await_submitters();
         release(); // the reference of the running threads: the pool may be gone now
         return;
     }
     futex.wake(&live_, INT_MAX); // who waits joins this thread before the pool can go
+}
+
+// A task may have run, and destroyed its pool, before its submit has returned.
+void Pool::await_submitters() {
+    for (const auto &queue : queues_) {
+        while (!queue->settled()) {
+            sched_yield();
+        }
+    }
 }
 
 bool Pool::await_exit(uint64_t deadline_ns) {
@@ -179,8 +207,7 @@ Done Pool::shutdown(uint64_t timeout_ns, uint64_t *left) {
     const uint64_t deadline = deadline_after(timeout_ns);
     close();
     if (!await_exit(deadline)) {
-        const uint64_t all_ended = ended();
-        const uint64_t not_ended = accepted() - all_ended;
+        const uint64_t not_ended = unended();
         if (left != nullptr) {
             *left = not_ended;
         }
@@ -208,6 +235,7 @@ void Pool::destroy() {
         close();
         await_exit(UINT64_MAX);
         references += join() ? 1 : 0;
+        await_submitters();
     }
     release(references);
 }

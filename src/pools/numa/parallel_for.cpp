@@ -146,15 +146,19 @@ Done Pool::parallel_for(std::size_t begin, std::size_t end, std::size_t grain, n
     }
     Loop loop(*this, begin, end, grain, body, user_data);
     const std::unique_ptr<Group, DropGroup> group(new Group(Ref<Pool>::share(this)));
+    // All is allocated before the first task can run.
     std::vector<LoopTask> tasks;
     for (std::size_t team = 0; team < teams_.size(); team++) {
         tasks.push_back(LoopTask{&loop, team});
     }
+    std::vector<std::vector<Item>> items;
+    for (std::size_t team = 0; team < teams_.size(); team++) {
+        items.emplace_back(loop.task_count(team), Item{run_task, nullptr, &tasks[team], group.get()});
+    }
     Status refused = NEAR_OK;
     for (std::size_t team = 0; team < teams_.size() && refused == NEAR_OK; team++) {
-        const std::vector<Item> items(loop.task_count(team), Item{run_task, nullptr, &tasks[team], group.get()});
-        if (!items.empty()) {
-            refused = submit_to_group(*group, teams_[team]->own_node(), items.data(), items.size(), false);
+        if (!items[team].empty()) {
+            refused = submit_to_group(*group, teams_[team]->own_node(), items[team].data(), items[team].size(), false);
         }
     }
     if (refused != NEAR_OK) {

@@ -86,8 +86,12 @@ Result<Ref<Pool>> Pool::create(const Ports &ports, Crew &crew, Ref<const Topolog
 }
 
 bool Pool::inside() const {
-    const Worker *worker = Worker::current();
-    return worker != nullptr && &worker->pool() == this;
+    return Worker::pool_of_thread() == this;
+}
+
+Worker *Pool::own_worker() const {
+    Worker *worker = Worker::current();
+    return worker != nullptr && &worker->pool() == this ? worker : nullptr;
 }
 
 std::size_t Pool::index_of(uint32_t node) const {
@@ -97,8 +101,8 @@ std::size_t Pool::index_of(uint32_t node) const {
 // On a topology of another machine the caller's node is the one that has a CPU of the caller's number there, so that
 // programs which test their placement for a server on a laptop run; without one, the first.
 std::size_t Pool::local_node() const {
-    if (inside()) {
-        return Worker::current()->team().own_node();
+    if (const Worker *worker = own_worker(); worker != nullptr) {
+        return worker->team().own_node();
     }
     uint32_t cpu = 0;
     uint32_t node = 0;
@@ -114,9 +118,6 @@ Status Pool::submit(uint32_t node, const Item *items, std::size_t count, Group *
     if (forked()) {
         return NEAR_E_FORKED;
     }
-    if (group != nullptr && group->cancelled()) {
-        return NEAR_E_BUSY;
-    }
     const std::size_t index = index_of(node);
     if (index == SIZE_MAX) {
         return NEAR_E_NO_NODE;
@@ -131,15 +132,18 @@ Status Pool::submit(uint32_t node, const Item *items, std::size_t count, Group *
 // still submit while it drains, and a bounded queue does not hold up the workers of its own node.
 Status Pool::store(std::size_t node, const Item *items, std::size_t count, bool bounded) {
     Team &home = *teams_[plan_.nodes[node].team];
-    Worker *worker = inside() ? Worker::current() : nullptr;
+    Worker *worker = own_worker();
     const bool own = worker != nullptr && &worker->team() == &home && home.own_node() == node;
-    if (!own || !worker->send(items, count)) {
-        const Queue::Rules rules{bounded && !own, worker == nullptr};
-        if (const Status status = queues_[node]->push(items, count, rules); status != NEAR_OK) {
-            return status;
-        }
+    if (own && worker->send(items, count)) {
+        work_added(home);
+        return NEAR_OK;
+    }
+    const Queue::Rules rules{bounded && !own, worker == nullptr};
+    if (const Status status = queues_[node]->push(items, count, rules); status != NEAR_OK) {
+        return status;
     }
     work_added(home);
+    queues_[node]->settle(count); // the pool may be gone now
     return NEAR_OK;
 }
 
@@ -208,11 +212,15 @@ uint64_t Pool::accepted() const {
     return sum;
 }
 
-// Both counts only grow, and those that ended are read first: equal means that at the moment between, nothing waited
-// or ran.
-bool Pool::idle() const {
+// Those that ended are read first, and a task is counted as accepted before it can end: equal means that at the moment
+// between, nothing waited or ran. (A worker whose deque is full counts for a moment what then goes to the queue.)
+uint64_t Pool::unended() const {
     const uint64_t all_ended = ended();
-    return all_ended == accepted();
+    return accepted() - all_ended;
+}
+
+bool Pool::idle() const {
+    return unended() == 0;
 }
 
 void Pool::went_idle() {
@@ -251,8 +259,8 @@ Done Pool::wait_idle(uint64_t timeout_ns) {
     }
     idle_.fetch_sub(1, std::memory_order_acq_rel);
     if (!is_idle) {
-        return fail(NEAR_E_TIMEOUT, "%llu tasks have not ended in %.3f s",
-                    static_cast<unsigned long long>(accepted() - ended()), static_cast<double>(timeout_ns) / 1e9);
+        return fail(NEAR_E_TIMEOUT, "%llu tasks have not ended in %.3f s", static_cast<unsigned long long>(unended()),
+                    static_cast<double>(timeout_ns) / 1e9);
     }
     return {};
 }

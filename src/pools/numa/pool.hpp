@@ -47,7 +47,7 @@ public:
     const PoolOptions &options() const { return options_; }
     FutexPort &futex() const { return ports_.futex; }
     const Ports &ports() const { return ports_; }
-    bool inside() const; // the caller is one of its workers
+    bool inside() const; // the caller is one of its threads
 
     Enforcement enforcement();                      // of all
     Enforcement node_enforcement(std::size_t node); // waits until the threads that were started have looked
@@ -63,7 +63,6 @@ public:
     void went_idle();
     void worker_left();
     void count_sleeper(bool sleeps);
-    std::atomic<uint32_t> &never() { return never_; } // a futex on which nobody is woken
 
 private:
     Pool(const Ports &ports, Crew &crew, Ref<const Topology> topology, const PoolOptions &options, Plan plan);
@@ -73,9 +72,12 @@ private:
     Done ensure_started() { return started_.load(std::memory_order_acquire) ? Done() : start_late(); }
     Done start_late();
     Done start_threads();
+    void log_start();
     Done await_strict();
     void stop_now();
+    bool all_ready() const;
     void await_ready();
+    void await_submitters();
 
     static constexpr uint64_t one_idle_worker = 1ULL << 32;
 
@@ -87,6 +89,8 @@ private:
     bool idle() const;
     uint64_t accepted() const;
     uint64_t ended() const;
+    uint64_t unended() const;   // accepted, not ended
+    Worker *own_worker() const; // the caller, if it runs a task of this pool
     void close();
     void finish();
     bool await_exit(uint64_t deadline_ns);
@@ -111,7 +115,6 @@ private:
     // of a waiter, a closing thread and a worker that has ended the last task sees what the others wrote.
     alignas(128) std::atomic<uint64_t> idle_{0};
     std::atomic<uint32_t> idle_epoch_{0};
-    std::atomic<uint32_t> never_{0};
     std::atomic<bool> closed_{false};
     std::atomic<bool> finished_{false};
     std::atomic<bool> detached_{false};

@@ -39,6 +39,11 @@ public:
     // with size(): whoever sees a size of zero afterwards has not seen the store.
     Status push(const Item *items, std::size_t count, Rules rules);
 
+    // A producer says so when it has left: a push counts from its reservation on, and a task may have run, and ended
+    // all of this, before its producer has moved on.
+    void settle(std::size_t count) { settled_.fetch_add(count, std::memory_order_release); }
+    bool settled() const { return settled_.load(std::memory_order_acquire) == accepted(); }
+
     // Takes the oldest. False: there is none, its producer has not filled it yet, or another consumer is at it; look at
     // size() to know.
     bool pop(Item &item);
@@ -89,6 +94,8 @@ private:
     alignas(128) std::atomic<uint64_t> head_{0};   // next ticket to take
     std::atomic<Segment *> head_segment_{nullptr}; // holds the slot of head_, or ends just before it
     std::atomic<bool> consuming_{false};
+
+    alignas(128) std::atomic<uint64_t> settled_{0};
 
     alignas(128) std::atomic<uint64_t> linked_{0}; // tickets below this have a slot
     std::atomic<Segment *> last_{nullptr};

@@ -15,16 +15,15 @@
 namespace nearpool::numa {
 namespace {
 
-thread_local Worker *this_worker = nullptr;
+thread_local const Pool *this_pool = nullptr; // whose thread this is
+thread_local Worker *this_worker = nullptr;   // set while the thread runs tasks, not in the caller's start and stop
 thread_local Frame *this_frame = nullptr;
 
-// Every so often the queue, and the oldest of the own deque, go before the newest of the own deque, so that no task
-// waits for ever while others submit themselves again and again.
+// Every so often the queue, the oldest of the own deque, and the siblings' deques go before the newest of the own
+// deque, so that no task waits for ever while others submit themselves again and again.
 constexpr uint32_t fair_turns = 61;
 constexpr uint32_t own_oldest_turn = 30;
-
-constexpr uint32_t deepest_wait = 64; // nested waits that run just any task; see help_until_done()
-constexpr uint64_t stuck_ns = 1000000;
+constexpr uint32_t siblings_turn = 45;
 
 void relax() {
 #if defined(__x86_64__)
@@ -32,6 +31,27 @@ void relax() {
 #elif defined(__aarch64__)
     asm volatile("yield");
 #endif
+}
+
+// Forked by a task, the child's one thread is nobody's worker: the pool it could look into may be destroyed there.
+void forget_in_child() {
+    this_pool = nullptr;
+    this_worker = nullptr;
+    this_frame = nullptr;
+}
+
+// The lowest address that a wait may begin to run another task at: a quarter of the stack is left to that task. 0 where
+// the stack is not known.
+uintptr_t lowest_wait() {
+    pthread_attr_t attributes;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0) {
+        return 0;
+    }
+    void *begin = nullptr;
+    std::size_t bytes = 0;
+    const int error = pthread_attr_getstack(&attributes, &begin, &bytes);
+    pthread_attr_destroy(&attributes);
+    return error == 0 ? reinterpret_cast<uintptr_t>(begin) + bytes / 4 : 0;
 }
 
 } // namespace
@@ -48,20 +68,30 @@ Frame *Worker::current_frame() {
     return this_frame;
 }
 
+const Pool *Worker::pool_of_thread() {
+    return this_pool;
+}
+
 void *Worker::entry(void *worker) {
     auto *self = static_cast<Worker *>(worker);
+    Pool &pool = self->pool_;
+    static const int registered = pthread_atfork(nullptr, nullptr, forget_in_child);
+    static_cast<void>(registered);
     self->start_up();
     self->run();
-    if (self->pool_.options().thread_stop != nullptr) {
-        self->pool_.options().thread_stop(self->team_.plan().node, self->index_, self->pool_.options().user_data);
+    if (this_pool == nullptr) {
+        return nullptr; // a task has forked, and returned in the child: nothing here is its own, nor sure to be there
     }
-    this_worker = nullptr;
-    self->pool_.worker_left(); // the pool may be gone now
+    if (pool.options().thread_stop != nullptr) {
+        pool.options().thread_stop(self->team_.plan().node, self->index_, pool.options().user_data);
+    }
+    pool.worker_left(); // the pool may be gone now
     return nullptr;
 }
 
 void Worker::start_up() {
-    this_worker = this;
+    this_pool = &pool_;
+    lowest_wait_ = lowest_wait();
     pool_.ports().threads.set_name(format("numa-w%u-%u", team_.plan().node, index_));
     if (pool_.topology().this_machine()) {
         enforcement_ = pin_current_thread(pool_.ports(), team_.plan().cpus);
@@ -80,15 +110,20 @@ void Worker::start_up() {
 
 // Its team has counted it as searching since before it was started, so that no stranger takes what it is about to run.
 void Worker::run() {
+    this_worker = this;
     Found found;
     Search result = look_around(found, nullptr, UINT64_MAX);
-    leave_search(result == Search::found ? &found : nullptr);
+    leave_search(result);
     while (result == Search::found) {
         execute(found);
+        if (this_worker == nullptr) {
+            return; // in the child of a fork in the task
+        }
         if (!find(found)) {
             result = search(found, nullptr, UINT64_MAX);
         }
     }
+    this_worker = nullptr;
 }
 
 bool Worker::send(const Item *items, std::size_t count) {
@@ -103,7 +138,7 @@ bool Worker::send(const Item *items, std::size_t count) {
 
 bool Worker::find(Found &found) {
     const uint32_t turn = ++turn_ % fair_turns;
-    if (turn == 0 && take_sent(found)) {
+    if ((turn == 0 && take_sent(found)) || (turn == siblings_turn && take_from_siblings(found))) {
         return true;
     }
     found.node = team_.own_node();
@@ -173,7 +208,7 @@ Worker::Search Worker::search(Found &found, Group *awaited, uint64_t deadline_ns
     team_.parking().begin_search();
     pool_.went_idle();
     const Search result = look_around(found, awaited, deadline_ns);
-    leave_search(result == Search::found ? &found : nullptr);
+    leave_search(result);
     return result;
 }
 
@@ -196,7 +231,7 @@ Worker::Search Worker::look_around(Found &found, Group *awaited, uint64_t deadli
 }
 
 bool Worker::spin(Found &found, Group *awaited) {
-    const uint64_t end = now_ns() + pool_.options().spin_ns;
+    const uint64_t end = deadline_after(pool_.options().spin_ns);
     for (uint32_t round = 1;; round++) {
         if (find(found)) {
             return true;
@@ -253,7 +288,7 @@ uint64_t Worker::watch_victims() {
         Team &victim = *pool_.teams()[team_.plan().victims[i]];
         if (victim.any_waiting()) {
             watches_[i].overdue(victim, now_ns(), delay);
-            earliest = std::min(earliest, watches_[i].marked_at() + delay);
+            earliest = std::min(earliest, later(watches_[i].marked_at(), delay));
             victim.begin_watch();
             watched_.push_back(&victim);
         }
@@ -268,16 +303,23 @@ void Worker::end_watches() {
     watched_.clear();
 }
 
-// Others who added work while this worker was searching relied on it to find that work. It has found only one task: if
-// there are more, here or where it took this one, the next worker is woken.
-void Worker::leave_search(const Found *found) {
+// Others who added work while this worker was searching relied on it to find that work, or to take it when it would
+// have waited for the steal delay. It has found only one task: for what else waits, here or where it may steal, the
+// next worker is woken.
+void Worker::leave_search(Search result) {
     team_.parking().end_search();
     counts_.busy_since.store(now_ns(), std::memory_order_relaxed);
     if (team_.any_waiting()) {
         pool_.work_added(team_);
     }
-    if (found != nullptr && found->from != &team_ && found->from->any_waiting()) {
-        pool_.work_added(*found->from);
+    if (result != Search::found) {
+        return;
+    }
+    for (const std::size_t index : team_.plan().victims) {
+        Team &victim = *pool_.teams()[index];
+        if (victim.any_waiting()) {
+            pool_.work_added(victim);
+        }
     }
 }
 
@@ -293,6 +335,9 @@ void Worker::execute(const Found &found) {
         status = call(item, frame);
     } else if (item.discard != nullptr) {
         call(Item{nullptr, item.discard, item.user_data, nullptr}, frame);
+    }
+    if (this_worker == nullptr) {
+        return; // in the child of a fork in the task: all of this is the parent's
     }
     this_frame = frame.outer;
     WorkerCounts::add(discarded ? counts_.discarded[found.node] : counts_.ran[found.node], 1);
@@ -335,32 +380,23 @@ bool Worker::runs_task_of(const Group *group) const {
     return false;
 }
 
-// Down to a depth it runs whatever there is. Deeper, it prefers its own latest tasks, which is the recursion that the
-// program itself has written, and takes others only when nothing has moved for a while: it may be the only one who can.
+// What it runs meanwhile lies above the waiting task on the stack, and may wait in its turn. With the stack three
+// quarters full it only waits, and leaves the work to others.
 bool Worker::help_until_done(Group &group, uint64_t deadline_ns) {
-    wait_depth_++;
-    bool done = group.done();
     Found found;
-    while (!done && now_ns() < deadline_ns) {
-        const bool deep = wait_depth_ > deepest_wait;
-        if (deep && deque_.pop(found.item)) {
-            found.node = team_.own_node();
-            found.from = &team_;
-        } else if (deep) {
-            pool_.futex().wait(&pool_.never(), 0, std::min(deadline_ns, now_ns() + stuck_ns));
-            if (group.done() || !find(found)) {
-                done = group.done();
-                continue;
-            }
-        } else if (!find(found) && search(found, &group, deadline_ns) != Search::found) {
-            done = group.done();
-            continue;
+    while (!group.done() && now_ns() < deadline_ns && this_worker != nullptr) {
+        if (!has_stack()) {
+            return group.wait_here(deadline_ns);
         }
-        execute(found);
-        done = group.done();
+        if (find(found) || search(found, &group, deadline_ns) == Search::found) {
+            execute(found);
+        }
     }
-    wait_depth_--;
-    return done;
+    return group.done();
+}
+
+bool Worker::has_stack() const {
+    return reinterpret_cast<uintptr_t>(__builtin_frame_address(0)) > lowest_wait_;
 }
 
 } // namespace nearpool::numa

@@ -45,9 +45,10 @@ class alignas(128) Worker {
 public:
     Worker(Pool &pool, Team &team, uint32_t index);
 
-    // The calling thread's, or nullptr.
+    // The calling thread's while it runs tasks, or nullptr.
     static Worker *current();
     static Frame *current_frame();
+    static const Pool *pool_of_thread(); // also in the callbacks at the thread's start and end
 
     Pool &pool() const { return pool_; }
     Team &team() const { return team_; }
@@ -91,10 +92,11 @@ private:
     bool nothing_to_do(Group *awaited);
     uint64_t watch_victims();
     void end_watches();
-    void leave_search(const Found *found);
+    void leave_search(Search result);
 
     void execute(const Found &found);
     Status call(const Item &item, Frame &frame);
+    bool has_stack() const;
 
     Pool &pool_;
     Team &team_;
@@ -104,7 +106,7 @@ private:
     Deque deque_;
     WorkerCounts counts_;
     uint32_t turn_ = 0;
-    uint32_t wait_depth_ = 0;
+    uintptr_t lowest_wait_ = 0;
     std::vector<Watch> watches_; // of the team's victims, in their order
     std::vector<Team *> watched_;
 };
