@@ -120,6 +120,74 @@ TEST_F(RegionReal, AnInheritedPolicyDecidesNothing) {
     }
 }
 
+// Another thread that maps memory at the very moment when a call of ours has failed.
+class Neighbour final : public MemoryPort {
+public:
+    ~Neighbour() override {
+        for (void *address : mapped_) {
+            inner_.unmap(address, bytes);
+        }
+    }
+    int map(std::size_t size, int protection, int flags, int descriptor, uint64_t offset, void **address) override {
+        return seen(inner_.map(size, protection, flags, descriptor, offset, address));
+    }
+    int protect(void *address, std::size_t size, int protection) override {
+        return seen(inner_.protect(address, size, protection));
+    }
+    int unmap(void *address, std::size_t size) override { return inner_.unmap(address, size); }
+    int advise(void *address, std::size_t size, int advice) override { return inner_.advise(address, size, advice); }
+    int lock(void *address, std::size_t size) override { return inner_.lock(address, size); }
+    int unlock(void *address, std::size_t size) override { return inner_.unlock(address, size); }
+    int create_memfd(const char *name, unsigned flags) override { return inner_.create_memfd(name, flags); }
+
+    // Whether all that was mapped is still there.
+    testing::AssertionResult lives() {
+        for (void *address : mapped_) {
+            if (inner_.advise(address, bytes, sys::advice_normal) != 0) { // ENOMEM: not mapped
+                return testing::AssertionFailure() << address << " was unmapped";
+            }
+        }
+        return testing::AssertionResult(!mapped_.empty()) << "nothing failed, so nothing was proven";
+    }
+
+private:
+    int seen(int error) {
+        for (int i = 0; error != 0 && i < 64; i++) {
+            void *address = nullptr;
+            const int flags = sys::map_private | sys::map_anonymous;
+            if (inner_.map(bytes, sys::protect_read_write, flags, -1, 0, &address) == 0) {
+                mapped_.push_back(address);
+            }
+        }
+        return error;
+    }
+
+    static constexpr std::size_t bytes = std::size_t{128} << 10U;
+    MemoryPort &inner_ = real_ports().memory;
+    std::vector<void *> mapped_;
+};
+
+// The kernel unmaps what is in the way of a mapping at a given place, and only then finds that it has no huge pages.
+TEST_F(RegionReal, NothingOfAnotherThreadIsUnmappedWhenAMappingFails) {
+    const Ports &all = ports_.ports();
+    for (const int32_t pages : {NEAR_PAGES_1G, NEAR_PAGES_2M, NEAR_PAGES_BASE}) {
+        for (const int32_t backing : {NEAR_BACKING_ANONYMOUS, NEAR_BACKING_SHARED}) {
+            if (pages == NEAR_PAGES_BASE && backing == NEAR_BACKING_SHARED) {
+                continue; // takes no more than address space
+            }
+            Neighbour neighbour;
+            const Ports ports{neighbour, all.policy, all.affinity, all.futex, all.files, all.threads};
+            RegionSpec spec = spec_of(1, NEAR_POLICY_BIND, {nodes_.front()});
+            spec.bytes = std::size_t{4000} << 30U;
+            spec.pages = pages;
+            spec.backing = backing;
+            spec.prefault = NEAR_PREFAULT_NONE;
+            { const auto region = Region::create(ports, topology_, *crew_, spec); }
+            EXPECT_TRUE(neighbour.lives()) << pages_name(pages) << ", backing " << backing;
+        }
+    }
+}
+
 TEST_F(RegionReal, EveryFailedStepGivesEverythingBack) {
     uint64_t failed = 0;
     for (uint64_t n = 1; n < 500; n++) {
