@@ -6,12 +6,12 @@
  * @file
  * @brief Memory that is where it says it is.
  *
- * A region is a mapping with a placement policy. What was achieved is looked at (move_pages), never taken from the
- * success of a system call. *Near* means: on a listed node for bind and preferred, on the assigned node for interleave
- * and split, within the node's share for weighted interleave, on the creator's node for local. Pages are bound only
- * once they are in and near, and no longer when they are discarded: faulting in under a binding kills where there is no
- * room. A binding that the system refuses leaves soft mode best effort; strict then needs one node that has all the
- * memory.
+ * A mapping with a placement policy. What was achieved is looked at (move_pages; where that is forbidden, the sums in
+ * /proc/self/numa_maps, which prove no interleaving), never taken from the success of a system call. *Near* means: on a
+ * listed node for bind and preferred, on the assigned node for interleave and split, within the node's share for
+ * weighted interleave, on the creator's node for local. Pages are bound only once all are in and seen to be near, and
+ * no longer when they are discarded: faulting in under a binding kills where there is no room. A binding that the
+ * system refuses leaves soft mode best effort; strict then needs one node that has all the memory.
  */
 
 #include <nearpool/topology.h>
@@ -108,8 +108,8 @@ typedef struct near_node_pages {
 /**
  * @brief Makes a region.
  *
- * In soft mode the region is always readable and writable memory, whatever could not be placed; its report says so.
- * In strict mode every page is near, and was seen there, or nothing is kept.
+ * Soft: readable and writable memory, whatever could not be placed; its report says so. Strict: every page is near, and
+ * was seen there, or nothing is kept.
  *
  * @param[in]  topology  a topology, or NULL. On one of another machine nothing is bound, and the report says so.
  * @param[in]  bytes     its size; rounded up to whole pages for the mapping.
@@ -135,7 +135,8 @@ typedef struct near_node_pages {
  * @owner    The caller's; near_region_destroy() gives it back.
  * @threads{safe}
  * @blocking While pages are faulted in and looked at.
- * @fork     A region stays usable in the child (copy on write for anonymous memory) unless ::NEAR_REGION_NO_FORK.
+ * @fork     Works in the child unless ::NEAR_REGION_NO_FORK. Anonymous pages are copied on write; under bind and strict
+ *           split the kernel kills where the node has no room for that: then take NO_FORK, preferred or shared.
  * @since 0.1
  */
 NEAR_API NEAR_MUST_CHECK near_status near_region_create(const near_topology *topology, size_t bytes,
@@ -212,8 +213,8 @@ NEAR_API NEAR_MUST_CHECK near_status near_region_descriptor(const near_region *r
  * - ::NEAR_E_NOMEM    out of memory
  *
  * @threads{per-handle safe}
- * @blocking About 200 ns a page.
- * @fork     Works in the child.
+ * @blocking About 200 ns a page; where huge pages may be, also 2 us for each mapping of the process below it (smaps).
+ * @fork     Works in the child; one that does not get the pages (::NEAR_REGION_NO_FORK) sees none.
  * @since 0.1
  */
 NEAR_API NEAR_MUST_CHECK near_status near_region_placement(near_region *region, near_placement *placement,
@@ -235,8 +236,8 @@ NEAR_API NEAR_MUST_CHECK near_status near_region_placement(near_region *region, 
  * - ::NEAR_E_NOMEM        out of memory
  *
  * @threads{per-handle safe}
- * @blocking About 200 ns a page.
- * @fork     Works in the child.
+ * @blocking As near_region_placement() of the policies that interleave; else about 200 ns a page.
+ * @fork     Works in the child; one that does not get the pages (::NEAR_REGION_NO_FORK) sees none.
  * @since 0.1
  */
 NEAR_API NEAR_MUST_CHECK near_status near_region_nodes(near_region *region, near_node_pages *nodes, size_t capacity,

@@ -28,14 +28,18 @@ enum {
 /**
  * @brief Faults all pages in; contents stay as they are.
  *
+ * Pages that are elsewhere are moved. A region is strict here if it was made so, or rebound so since.
+ *
  * @param[in]  region    a region.
  * @param[in]  prefault  ::NEAR_PREFAULT_HERE or ::NEAR_PREFAULT_ON_NODE.
  * @param[out] error     the sentence; may be NULL.
  *
  * @errors
  * - ::NEAR_E_INVALID  @p region is NULL, or @p prefault is neither
+ * - ::NEAR_E_STRICT   strict, and pages are not near or not seen to be; all are in
  * - ::NEAR_E_NOMEM    not enough memory; pages that are in stay in
  * - ::NEAR_E_SYSTEM   the kernel refused, or a thread could not be started
+ * - ::NEAR_E_FORKED   a child of fork() that does not get the pages (::NEAR_REGION_NO_FORK)
  *
  * @threads{per-handle safe}
  * @blocking While pages are faulted in.
@@ -65,6 +69,8 @@ NEAR_API NEAR_MUST_CHECK near_status near_region_prefault(near_region *region, i
  * - ::NEAR_E_UNSUPPORTED  strict, and the kernel does not know the policy, or pages of this backing cannot be moved
  * - ::NEAR_E_STRICT       strict, and pages could not be moved; those that moved may stay where they are
  * - ::NEAR_E_NOMEM        out of memory
+ * - ::NEAR_E_SYSTEM       strict, and the kernel refused to fault pages in
+ * - ::NEAR_E_FORKED       a child of fork() that does not get the pages (::NEAR_REGION_NO_FORK)
  *
  * @threads{per-handle safe}
  * @blocking While pages move.
@@ -89,7 +95,9 @@ NEAR_API NEAR_MUST_CHECK near_status near_region_rebind(near_region *region, int
  * - ::NEAR_E_NOT_ALLOWED  the node is outside the cpuset, or has no memory
  * - ::NEAR_E_UNSUPPORTED  moving is forbidden here, or the topology is of another machine
  * - ::NEAR_E_BUSY         some pages could not be moved: no room, or pinned
- * - ::NEAR_E_NOMEM        out of memory
+ * - ::NEAR_E_NOMEM        out of memory; pages may have moved
+ * - ::NEAR_E_SYSTEM       the kernel refused to loosen the binding for the move
+ * - ::NEAR_E_FORKED       a child of fork() that does not get the pages (::NEAR_REGION_NO_FORK)
  *
  * @threads{per-handle safe}
  * @blocking While pages move.
@@ -102,6 +110,8 @@ NEAR_API NEAR_MUST_CHECK near_status near_region_migrate(near_region *region, ui
 /**
  * @brief Locks a region in memory (mlock), or unlocks it.
  *
+ * When locking fails, an earlier lock stays, and without one nothing is locked.
+ *
  * @param[in]  region  a region.
  * @param[in]  lock    1 locks, 0 unlocks.
  * @param[out] error   the sentence; may be NULL. It names RLIMIT_MEMLOCK where that is the limit.
@@ -111,6 +121,7 @@ NEAR_API NEAR_MUST_CHECK near_status near_region_migrate(near_region *region, ui
  * - ::NEAR_E_NOT_ALLOWED  RLIMIT_MEMLOCK is too small
  * - ::NEAR_E_NOMEM        not enough memory
  * - ::NEAR_E_SYSTEM       the kernel refused
+ * - ::NEAR_E_FORKED       a child of fork() that does not get the pages (::NEAR_REGION_NO_FORK)
  *
  * @threads{per-handle safe}
  * @blocking Faults pages in.
@@ -131,7 +142,9 @@ NEAR_API NEAR_MUST_CHECK near_status near_region_lock(near_region *region, uint3
  * @errors
  * - ::NEAR_E_INVALID      @p region is NULL; the part is empty, misaligned or outside the region; unknown advice
  * - ::NEAR_E_UNSUPPORTED  this kernel or this backing does not know the advice
- * - ::NEAR_E_SYSTEM       the kernel refused
+ * - ::NEAR_E_NOMEM        out of memory
+ * - ::NEAR_E_SYSTEM       the kernel refused; or it refused to loosen the binding of pages to discard
+ * - ::NEAR_E_FORKED       a child of fork() that does not get the pages (::NEAR_REGION_NO_FORK)
  *
  * @threads{per-handle safe}
  * @blocking Never for long.

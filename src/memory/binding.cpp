@@ -109,7 +109,7 @@ void bind_gently(const Ports &ports, const Mapping &mapping, Arrangement *arrang
         error = replace_policy(ports, mapping, arrangement);
     }
     arrangement->bind_error = -error;
-    arrangement->firm = false;
+    arrangement->firm = arrangement->firm && error != 0;
 }
 
 void bind_firmly(const Ports &ports, const Mapping &mapping, Arrangement *arrangement) {
@@ -118,7 +118,11 @@ void bind_firmly(const Ports &ports, const Mapping &mapping, Arrangement *arrang
                           ? bind(ports, mapping, sys::policy_bind, set_of(target.usable))
                           : bind_parts(ports, mapping, arrangement->parts, sys::policy_bind);
     arrangement->bind_error = -error;
-    arrangement->firm = error == 0;
+    arrangement->firm = true;
+    if (error != 0) { // some parts may be firm
+        bind_gently(ports, mapping, arrangement);
+        arrangement->bind_error = -error;
+    }
 }
 
 bool has_firm_form(const Target &target, bool strict) {

@@ -13,7 +13,8 @@ struct Arrangement {
     std::vector<Part> parts;
     int bind_error = 0;          // errno: the kernel refused
     bool policy_unknown = false; // the kernel does not have the policy that was asked for; target.policy replaces it
-    bool firm = false;           // pages can be nowhere else
+    bool firm = false;           // pages can be nowhere else, as far as is known: a full node kills
+    bool strict = false;         // it was asked for in strict mode
 };
 
 Arrangement arrange(const Ports &ports, const Topology &topology, const Mapping &mapping, int32_t policy,
@@ -23,7 +24,7 @@ Arrangement arrange(const Ports &ports, const Topology &topology, const Mapping 
 bool takes_policy(const Topology &topology, const Mapping &mapping);
 
 // Sets the policy in the form under which a node without room sends pages elsewhere. Faulting in under MPOL_BIND kills
-// the process there, so that form comes only once the pages are in.
+// the process there, so that form comes only once the pages are in. Where it is refused, what was firm is firm still.
 void bind_gently(const Ports &ports, const Mapping &mapping, Arrangement *arrangement);
 
 // Sets it in the form under which pages can be nowhere else, for bind, and for split.

@@ -48,6 +48,11 @@ Enforcement seen(const Census &census) {
         return Enforcement::best_effort(NEAR_REASON_NOT_FAULTED, format("%zu of %zu pages are not faulted in",
                                                                         census.looked - census.present, census.looked));
     }
+    if (!census.exact) {
+        return Enforcement::best_effort(NEAR_REASON_CANNOT_LOOK,
+                                        format("move_pages() was refused (%s), and /proc/self/numa_maps has sums only",
+                                               errno_text(census.error).c_str()));
+    }
     if (census.sampled) {
         return Enforcement::best_effort(NEAR_REASON_SAMPLED,
                                         format("%zu pages were looked at, and all are near", census.looked));
@@ -65,6 +70,11 @@ void add_helpers(bool unpinned, bool by_caller, Enforcement *enforcement) {
 
 } // namespace
 
+Error cannot_look(int error_number) {
+    return fail_system_as(error_number == ENOMEM ? NEAR_E_NOMEM : NEAR_E_UNSUPPORTED, error_number,
+                          "move_pages() is refused, and /proc/self/numa_maps is no way to do without");
+}
+
 bool Region::Body::may_have_huge_pages() const {
     return rung != NEAR_PAGES_BASE && !mapping.pool_pages() && mapping.takes_policy() &&
            mapping.bytes() >= large_page_bytes;
@@ -74,8 +84,11 @@ std::size_t Region::Body::huge_bytes(const Census &census) const {
     if (mapping.pool_pages()) {
         return census.present * mapping.page_bytes();
     }
+    if (census.huge_bytes) {
+        return *census.huge_bytes;
+    }
     std::size_t bytes = 0;
-    if (may_have_huge_pages()) {
+    if (may_have_huge_pages() && !(census.look == Look::pages && census.present == 0)) {
         for (const MapFacts &range : mapped_ranges(ports.files, mapping.data(), mapping.bytes())) {
             bytes += range.huge_bytes;
         }
@@ -84,18 +97,30 @@ std::size_t Region::Body::huge_bytes(const Census &census) const {
 }
 
 Census Region::Body::look(bool sample) const {
+    Census census;
+    if (mapping.absent()) { // what is at its addresses in this process is not the region
+        census.look = Look::pages;
+        census.looked = mapping.page_count();
+        return census;
+    }
     const int32_t policy = arrangement->target.policy;
     const bool cyclic = policy == NEAR_POLICY_INTERLEAVE || policy == NEAR_POLICY_WEIGHTED_INTERLEAVE;
+    std::optional<std::size_t> huge;
+    if (cyclic && may_have_huge_pages()) {
+        huge = huge_bytes(census);
+    }
     LookOptions options;
     options.sample = sample;
-    options.blocks = cyclic && may_have_huge_pages() && huge_bytes(Census()) != 0;
+    options.blocks = huge.value_or(0) != 0;
     options.faulted_pages = faulted_pages;
-    return take_census(site(), mapping, *arrangement, options);
+    census = take_census(site(), mapping, *arrangement, options);
+    census.huge_bytes = huge; // to ask the kernel once
+    return census;
 }
 
 // A binding that was refused proves nothing for later, so the level stays best effort; where one node has all the
 // memory, strict mode has no need of it.
-Enforcement Region::Body::judge(const Census &census, bool strict) const {
+Enforcement Region::Body::judge(const Census &census) const {
     if (!topology->this_machine()) {
         return Enforcement::none(NEAR_REASON_NOT_THIS_MACHINE,
                                  "the topology describes another machine, so nothing was bound");
@@ -106,7 +131,7 @@ Enforcement Region::Body::judge(const Census &census, bool strict) const {
     if (arrangement->target.limit.reason != NEAR_REASON_NONE) {
         return arrangement->target.limit;
     }
-    if (arrangement->bind_error != 0 && !(strict && memory_node_count(*topology) <= 1)) {
+    if (arrangement->bind_error != 0 && !(arrangement->strict && memory_node_count(*topology) <= 1)) {
         Enforcement enforcement = refused(arrangement->bind_error, census);
         add_helpers(unpinned, by_caller, &enforcement);
         return enforcement;
@@ -115,6 +140,9 @@ Enforcement Region::Body::judge(const Census &census, bool strict) const {
 }
 
 Done Region::Body::fault(int32_t how) {
+    if (Done loose = loosen(); !loose) {
+        return loose;
+    }
     const bool blocks = rung != NEAR_PAGES_BASE && may_have_huge_pages();
     const CrewOutcome outcome = fault_in(site(), mapping, *arrangement, how == NEAR_PREFAULT_HERE, blocks);
     unpinned = outcome.unpinned;
@@ -132,25 +160,51 @@ Done Region::Body::fault(int32_t how) {
     return {};
 }
 
-Census Region::Body::settle(bool strict, bool sample) {
+// Pages of the pool are bound firmly from the beginning: they are never given back.
+Done Region::Body::loosen() {
+    if (!arrangement->firm || mapping.pool_pages()) {
+        return {};
+    }
+    bind_gently(ports, mapping, arrangement.get());
+    if (arrangement->firm) {
+        return fail_system(arrangement->bind_error,
+                           "the binding cannot be loosened (mbind), and under it a page that is "
+                           "faulted in kills the process where there is no room");
+    }
+    return {};
+}
+
+void Region::Body::firm_if_right(const Census &census) {
+    const bool all = census.exact && !census.sampled && census.looked != 0;
+    if (all && census.near == census.looked && arrangement->bind_error == 0 && !arrangement->firm &&
+        has_firm_form(arrangement->target, arrangement->strict)) {
+        bind_firmly(ports, mapping, arrangement.get());
+    }
+}
+
+Census Region::Body::settle(bool sample) {
     Census census = look(sample);
     if (!binds()) {
         return census;
     }
-    if (census.look == Look::pages && census.near < census.present) {
+    // A binding that could not be loosened stays firm: moving may drop pages.
+    const bool may_move = !arrangement->firm || mapping.pool_pages();
+    if (may_move && census.look == Look::pages && census.near < census.present) {
         LookOptions options;
         options.sample = sample;
         options.blocks = may_have_huge_pages() && huge_bytes(census) != 0;
         move_misplaced(site(), mapping, *arrangement, options,
                        &census); // refused: the census still says where they are
-        if (census.present < census.looked && faulted_pages == mapping.page_count() && !arrangement->firm) {
+        if (census.present < census.looked && faulted_pages == mapping.page_count()) {
             static_cast<void>(fault(NEAR_PREFAULT_ON_NODE)); // what moving has split and dropped
             census = look(sample);
         }
     }
-    const bool right = census.looked != 0 && census.near == census.looked;
-    if (right && arrangement->bind_error == 0 && !arrangement->firm && has_firm_form(arrangement->target, strict)) {
-        bind_firmly(ports, mapping, arrangement.get());
+    firm_if_right(census);
+    if (census.near < census.present && !arrangement->strict) { // strict mode fails, and says so
+        log(NEAR_LOG_WARN, "region of %zu bytes at %p, policy %s: %zu of %zu pages are elsewhere: %s", spec.bytes,
+            static_cast<void *>(mapping.data()), policy_name(arrangement->target.policy), census.present - census.near,
+            census.looked, where_text(census).c_str());
     }
     return census;
 }
@@ -180,7 +234,7 @@ void describe_pages(const Region::Body &body, const Census &census, near_placeme
 } // namespace
 
 near_placement Region::Body::describe(const Census &census) const {
-    const Enforcement enforcement = judge(census, spec.strict);
+    const Enforcement enforcement = judge(census);
     near_placement placement{};
     placement.struct_size = sizeof(placement);
     placement.level = enforcement.level;

@@ -6,6 +6,8 @@
 #include "memory/mover.hpp"
 #include "memory/region.hpp"
 
+#include <optional>
+
 namespace nearpool {
 
 // Why pages are not of the size asked for; NEAR_REASON_NONE: they are.
@@ -13,6 +15,9 @@ struct PagesNote {
     int32_t reason = NEAR_REASON_NONE;
     std::string text;
 };
+
+// move_pages() gave no answer.
+Error cannot_look(int error_number);
 
 struct Region::Body {
     Body(const Ports &all_ports, Ref<const Topology> machine, Crew &helpers, const RegionSpec &asked, Mapping mapped)
@@ -28,23 +33,32 @@ struct Region::Body {
 
     ForkMutex mutex; // guards what follows
     std::unique_ptr<Arrangement> arrangement;
-    std::size_t faulted_pages = 0; // known to be in: for where nobody may look
-    bool unpinned = false;         // helpers that faulted pages in were not on their node
-    bool by_caller = false;        // there were no helpers
+    std::size_t faulted_pages = 0;  // known to be in: for where nobody may look
+    bool unpinned = false;          // helpers that faulted pages in were not on their node
+    bool by_caller = false;         // there were no helpers
+    std::optional<ForkMark> locked; // in memory, in the process that did it
 
     Site site() const { return Site{ports, *topology, crew}; }
     bool binds() const { return takes_policy(*topology, mapping); }
     std::size_t huge_bytes(const Census &census) const;
     bool may_have_huge_pages() const; // transparent ones
 
-    // `strict`: is it as strict mode wants it?
-    Enforcement judge(const Census &census, bool strict) const;
+    // Is it as the mode wants it?
+    Enforcement judge(const Census &census) const;
     Census look(bool sample) const;
+    bool may_sample() const { return spec.sample && !arrangement->strict; }
 
+    // Faults all pages in, under a binding that is not firm.
     Done fault(int32_t how);
 
-    // Moves what is misplaced, and binds firmly when all pages are where they should be.
-    Census settle(bool strict, bool sample);
+    // Loosens a firm binding before pages that may have to be faulted in again are given back.
+    Done loosen();
+
+    // Binds firmly when all pages are where they should be, and were seen there.
+    void firm_if_right(const Census &census);
+
+    // Moves what is misplaced, and binds firmly if it can.
+    Census settle(bool sample);
     near_placement describe(const Census &census) const;
 };
 

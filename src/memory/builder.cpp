@@ -114,6 +114,7 @@ private:
         body->rung = rung;
         body->arrangement =
             std::make_unique<Arrangement>(arrange(ports_, *topology_, body->mapping, spec_.policy, spec_.nodes));
+        body->arrangement->strict = spec_.strict;
         for (const auto step :
              {&Builder::check_file, &Builder::keep_from_children, &Builder::bind, &Builder::advise, &Builder::fill}) {
             if (Done done = (this->*step)(body.get()); !done) {
@@ -128,9 +129,10 @@ private:
         if (spec_.backing != NEAR_BACKING_FILE || spec_.pages == NEAR_PAGES_DEFAULT) {
             return {};
         }
-        const std::size_t asked = spec_.pages == NEAR_PAGES_1G   ? giant_page_bytes
-                                  : spec_.pages == NEAR_PAGES_2M ? large_page_bytes
-                                                                 : body->mapping.page_bytes();
+        const std::size_t asked = spec_.pages == NEAR_PAGES_1G     ? giant_page_bytes
+                                  : spec_.pages == NEAR_PAGES_2M   ? large_page_bytes
+                                  : spec_.pages == NEAR_PAGES_BASE ? base_page_bytes()
+                                                                   : body->mapping.page_bytes();
         if (body->mapping.page_bytes() == asked) {
             return {};
         }
@@ -227,8 +229,8 @@ private:
         if (Done done = body->fault(how); !done) {
             return from_pool ? Done(miss(note_of(done.error()))) : done;
         }
-        const Census census = body->settle(spec_.strict, spec_.sample && !spec_.strict);
-        const Enforcement enforcement = body->judge(census, spec_.strict);
+        const Census census = body->settle(body->may_sample());
+        const Enforcement enforcement = body->judge(census);
         if (!spec_.strict || enforcement.level == NEAR_LEVEL_STRICT) {
             return {};
         }

@@ -53,7 +53,7 @@ int look_by_page(const Site &site, const Mapping &mapping, const Arrangement &ar
     return 0;
 }
 
-// The most pages that can be near on a node, where only sums per node are known.
+// The most pages that can be near on a node.
 std::size_t share_of(const Mapping &mapping, const Arrangement &arrangement, uint32_t node) {
     const Target &target = arrangement.target;
     const bool listed = std::find(target.listed.begin(), target.listed.end(), node) != target.listed.end();
@@ -69,24 +69,68 @@ std::size_t share_of(const Mapping &mapping, const Arrangement &arrangement, uin
     return found == needed.end() ? 0 : found->second;
 }
 
-// Guard pages keep the lines of the region apart from all others.
+// The node that all parts from `begin` to `end` are for; NEAR_NODE_UNKNOWN where they are for several.
+uint32_t one_listed(const std::vector<Part> &parts, std::size_t begin, std::size_t end) {
+    uint32_t node = NEAR_NODE_UNKNOWN;
+    for (const Part &part : parts) {
+        if (part.begin < end && part.end > begin) {
+            if (node != NEAR_NODE_UNKNOWN && node != part.listed) {
+                return NEAR_NODE_UNKNOWN;
+            }
+            node = part.listed;
+        }
+    }
+    return node;
+}
+
+// Of the mapping's pages in one of those that the line counts.
+std::size_t pages_per_unit(const NumaFacts &line, const Mapping &mapping) {
+    return std::max<std::size_t>(line.page_bytes / mapping.page_bytes(), 1);
+}
+
+// Adds the pages of one line of numa_maps to the parts of a split: they have policies of their own, so each is a line,
+// unless the policies were refused or neighbours are for the same node.
+void add_to_parts(const std::vector<Part> &parts, std::size_t end, const NumaFacts &line, const Mapping &mapping,
+                  Census *census) {
+    const std::size_t begin = line.begin - reinterpret_cast<uintptr_t>(mapping.data());
+    const uint32_t own = one_listed(parts, begin, end);
+    for (const auto &[node, count] : line.pages) {
+        census->near += own == NEAR_NODE_UNKNOWN || own == node ? count * pages_per_unit(line, mapping) : 0;
+    }
+    census->exact = census->exact && own != NEAR_NODE_UNKNOWN;
+}
+
 bool look_in_numa_maps(const Site &site, const Mapping &mapping, const Arrangement &arrangement, Census *census) {
     const std::optional<std::vector<NumaFacts>> ranges = numa_ranges(site.ports.files, mapping.data(), mapping.bytes());
     if (!ranges || ranges->empty()) {
         return false;
     }
-    for (const NumaFacts &range : *ranges) {
-        for (const auto &[node, count] : range.pages) {
-            const std::size_t unit = range.page_bytes == 0 ? mapping.page_bytes() : range.page_bytes;
-            census->nodes[node] += count * unit / mapping.page_bytes();
+    const bool split = arrangement.target.policy == NEAR_POLICY_SPLIT;
+    const auto base = reinterpret_cast<uintptr_t>(mapping.data());
+    Census sums = *census;
+    for (auto line = ranges->begin(); line != ranges->end(); ++line) {
+        for (const auto &[node, count] : line->pages) {
+            sums.nodes[node] += count * pages_per_unit(*line, mapping);
+        }
+        if (split) {
+            const auto after = std::next(line);
+            const std::size_t end = after == ranges->end() ? mapping.bytes() : after->begin - base;
+            add_to_parts(arrangement.parts, end, *line, mapping, &sums);
         }
     }
-    census->looked = mapping.page_count();
-    for (const auto &[node, count] : census->nodes) {
-        census->present += count;
-        census->near += std::min(count, share_of(mapping, arrangement, node));
+    for (const auto &[node, count] : sums.nodes) {
+        sums.present += count;
+        sums.near += split ? 0 : std::min(count, share_of(mapping, arrangement, node));
     }
-    census->look = Look::numa_maps;
+    if (sums.present > mapping.page_count()) { // one mapping was made of the region and its neighbour
+        return false;
+    }
+    // A sum does not say which pages of a cycle are where. For weighted interleave near means no more than the sum.
+    sums.exact =
+        sums.exact && (arrangement.target.policy != NEAR_POLICY_INTERLEAVE || arrangement.target.usable.size() <= 1);
+    sums.looked = mapping.page_count();
+    sums.look = Look::numa_maps;
+    *census = sums;
     return true;
 }
 

@@ -4,12 +4,14 @@
 
 #include "memory/binding.hpp"
 
+#include <optional>
+
 namespace nearpool {
 
 // How it was found out.
 enum class Look {
     pages,     // page by page: move_pages()
-    numa_maps, // sums per node: /proc/self/numa_maps
+    numa_maps, // sums per node and mapping: /proc/self/numa_maps
     one_node,  // one node has all the memory
     not_at_all
 };
@@ -20,7 +22,9 @@ struct Census {
     bool sampled = false;
     std::size_t looked = 0; // pages, of the mapping's size
     std::size_t present = 0;
-    std::size_t near = 0;
+    std::size_t near = 0;                  // where it is not exact: at most
+    bool exact = true;                     // false: of which pages are where, only sums are known
+    std::optional<std::size_t> huge_bytes; // where they were asked for
     std::map<uint32_t, std::size_t> nodes;
     std::size_t rotation = 0; // interleave: the usable node of page 0, by index; of huge pages:
     std::size_t block_rotation = 0;

@@ -203,9 +203,12 @@ private:
     std::atomic<uint32_t> word_{0}; // changes with every share, for those asleep
 };
 
+// Topologies that were read at different times may know different CPUs of a node.
+using TeamKey = std::pair<uint32_t, std::vector<uint32_t>>;
+
 struct Crew::State {
     ForkMark mark;
-    std::map<uint32_t, std::shared_ptr<Team>> teams;
+    std::map<TeamKey, std::shared_ptr<Team>> teams;
     State *before = nullptr; // the parent's: its locks may be held for ever and its threads are not here
 };
 
@@ -216,7 +219,7 @@ Crew::~Crew() {
         static_cast<void>(state_.release());
         return;
     }
-    for (auto &[node, team] : state_->teams) {
+    for (auto &[key, team] : state_->teams) {
         team->stop_and_join();
     }
 }
@@ -228,9 +231,10 @@ std::shared_ptr<Crew::Team> Crew::team(const Topology &topology, uint32_t node) 
         fresh->before = state_.release();
         state_ = std::move(fresh);
     }
-    std::shared_ptr<Team> &team = state_->teams[node];
+    const NumberSet cpus = serving_cpus(topology, node);
+    std::shared_ptr<Team> &team = state_->teams[TeamKey(node, {cpus.begin(), cpus.end()})];
     if (team == nullptr) {
-        team = std::make_shared<Team>(ports_, node, serving_cpus(topology, node));
+        team = std::make_shared<Team>(ports_, node, cpus);
     }
     return team;
 }
@@ -271,7 +275,7 @@ std::size_t Crew::helper_count() {
     const std::lock_guard<ForkMutex> lock(mutex_);
     std::size_t count = 0;
     if (!state_->mark.forked()) {
-        for (const auto &[node, team] : state_->teams) {
+        for (const auto &[key, team] : state_->teams) {
             count += team->helper_count();
         }
     }

@@ -2,7 +2,6 @@
 #include "memory/mapping.hpp"
 
 #include "base/checked.hpp"
-#include "memory/proc_maps.hpp"
 #include "sys/constants.hpp"
 
 #include <cinttypes>
@@ -26,16 +25,6 @@ std::optional<std::size_t> outer_size(std::size_t bytes, std::size_t alignment, 
     return aligned ? checked_add(*aligned, 2 * guard) : std::nullopt;
 }
 
-// The kernel takes back huge pages whole only, and their size is not known.
-void unmap_unknown(MemoryPort &memory, void *data, std::size_t bytes) {
-    for (const std::size_t page : {large_page_bytes, giant_page_bytes}) {
-        const std::optional<std::size_t> whole = checked_round_up(bytes, page);
-        if (whole && memory.unmap(data, *whole) == 0) {
-            return;
-        }
-    }
-}
-
 } // namespace
 
 Mapping::Mapping(Mapping &&other) noexcept
@@ -47,7 +36,7 @@ Mapping::Mapping(Mapping &&other) noexcept
 
 // In a child that does not have the pages, something else may be there by now.
 Mapping::~Mapping() {
-    if (outer_ != nullptr && !(not_in_children_ && mark_.forked())) {
+    if (outer_ != nullptr && !absent()) {
         ports_->memory.unmap(outer_, outer_bytes_);
     }
     if (descriptor_ >= 0) {
@@ -59,23 +48,24 @@ Result<Mapping> Mapping::make(const Ports &ports, const RegionSpec &spec, int32_
     Mapping mapping(ports);
     mapping.pool_pages_ = from_pool(pages) && spec.backing != NEAR_BACKING_FILE;
     mapping.page_bytes_ = mapping.pool_pages_ ? pool_page_bytes(pages) : base_page_bytes();
+    if (spec.backing == NEAR_BACKING_FILE) {
+        if (Done done = mapping.open(spec); !done) {
+            return done.error();
+        }
+    }
     const std::optional<std::size_t> bytes = checked_round_up(spec.bytes, mapping.page_bytes_);
     if (!bytes) {
         return fail(NEAR_E_INVALID, "%zu bytes overflow when rounded up to pages of %zu bytes", spec.bytes,
                     mapping.page_bytes_);
     }
     mapping.bytes_ = *bytes;
-    Done done;
-    if (spec.backing == NEAR_BACKING_FILE) {
-        done = mapping.open(spec);
-    } else if (spec.backing == NEAR_BACKING_SHARED) {
-        done = mapping.make_memfd(pages);
+    if (spec.backing == NEAR_BACKING_SHARED) {
+        if (Done done = mapping.make_memfd(pages); !done) {
+            return done.error();
+        }
     }
-    if (done) {
-        done = spec.backing == NEAR_BACKING_FILE && mapping.pool_pages_ ? mapping.map_pool_file(spec)
-                                                                        : mapping.place(spec, pages);
-    }
-    if (!done) {
+    const bool guarded = !mapping.pool_pages_ && !mapping.shared();
+    if (Done done = guarded ? mapping.map_between_guards() : mapping.map_anywhere(spec, pages); !done) {
         return done.error();
     }
     return mapping;
@@ -90,8 +80,20 @@ Done Mapping::open(const RegionSpec &spec) {
                            writable_ ? "reading and writing" : "reading");
     }
     descriptor_ = descriptor;
+    long magic = 0;
+    std::size_t block = 0;
+    if (const int error = ports_->files.filesystem(descriptor, &magic, &block); error < 0) {
+        return fail_system(-error, "the file system of %s cannot be read", spec.path.c_str());
+    }
+    pool_pages_ = magic == sys::filesystem_hugetlbfs;
+    takes_policy_ = pool_pages_ || magic == sys::filesystem_tmpfs;
+    page_bytes_ = pool_pages_ ? block : page_bytes_;
+    return check_file(spec);
+}
+
+Done Mapping::check_file(const RegionSpec &spec) {
     uint64_t size = 0;
-    if (const int error = ports_->files.size(descriptor, &size); error < 0) {
+    if (const int error = ports_->files.size(descriptor_, &size); error < 0) {
         return fail_system(-error, "the size of %s cannot be read", spec.path.c_str());
     }
     if (size < spec.file_offset || size - spec.file_offset < spec.bytes) {
@@ -99,12 +101,10 @@ Done Mapping::open(const RegionSpec &spec) {
                     "%s has %" PRIu64 " bytes and must reach to %" PRIu64 " + %zu: make it longer first",
                     spec.path.c_str(), size, spec.file_offset, spec.bytes);
     }
-    long magic = 0;
-    if (const int error = ports_->files.filesystem(descriptor, &magic); error < 0) {
-        return fail_system(-error, "the file system of %s cannot be read", spec.path.c_str());
+    if (spec.file_offset % page_bytes_ != 0) {
+        return fail(NEAR_E_INVALID, "file_offset is %" PRIu64 ", which is no multiple of the page size of %s, %zu",
+                    spec.file_offset, spec.path.c_str(), page_bytes_);
     }
-    pool_pages_ = magic == sys::filesystem_hugetlbfs;
-    takes_policy_ = pool_pages_ || magic == sys::filesystem_tmpfs;
     return {};
 }
 
@@ -124,19 +124,26 @@ Done Mapping::make_memfd(int32_t pages) {
     return {};
 }
 
-Done Mapping::reserve(std::size_t alignment) {
+// Nothing is ever mapped over anything: a mapping that the kernel refuses after it has made room for it leaves a hole,
+// which another thread may be given. Ranges that transparent huge pages could fill are aligned for them, whatever the
+// page size asked for: the system may be set to use them everywhere.
+Done Mapping::map_between_guards() {
+    const std::size_t alignment = bytes_ >= large_page_bytes ? large_page_bytes : page_bytes_;
     const std::optional<std::size_t> outer = outer_size(bytes_, alignment, base_page_bytes());
     if (!outer) {
         return fail(NEAR_E_INVALID, "%zu bytes overflow with the guard pages around them", bytes_);
     }
     void *address = nullptr;
-    const int flags = sys::map_private | sys::map_anonymous | sys::map_no_reserve;
+    const int flags = sys::map_private | sys::map_anonymous;
     if (const int error = ports_->memory.map(*outer, sys::protect_none, flags, -1, 0, &address); error < 0) {
         return fail_system(-error, "%zu bytes of address space cannot be reserved", *outer);
     }
     outer_ = static_cast<char *>(address);
     outer_bytes_ = *outer;
     trim(alignment);
+    if (const int error = ports_->memory.protect(data_, bytes_, sys::protect_read_write); error < 0) {
+        return fail_system(-error, "%zu bytes cannot be made writable", bytes_);
+    }
     return {};
 }
 
@@ -159,47 +166,20 @@ void Mapping::trim(std::size_t alignment) {
     }
 }
 
-// Ranges that transparent huge pages could fill are aligned for them, whatever the page size asked for: the system may
-// be set to use them everywhere.
-Done Mapping::place(const RegionSpec &spec, int32_t pages) {
-    std::size_t alignment = page_bytes_;
-    if (!pool_pages_ && bytes_ >= large_page_bytes) {
-        alignment = large_page_bytes;
+// The kernel aligns what huge pages could fill.
+Done Mapping::map_anywhere(const RegionSpec &spec, int32_t pages) {
+    int flags = shared() ? sys::map_shared : sys::map_private | sys::map_anonymous | sys::map_hugetlb;
+    if (!shared()) {
+        flags |= pages == NEAR_PAGES_1G ? sys::map_huge_1g : sys::map_huge_2m;
     }
-    if (Done done = reserve(alignment); !done) {
-        return done;
-    }
-    int flags = shared() ? sys::map_shared : sys::map_private | sys::map_anonymous;
-    if (pool_pages_ && !shared()) {
-        flags |= sys::map_hugetlb | (pages == NEAR_PAGES_1G ? sys::map_huge_1g : sys::map_huge_2m);
-    }
+    void *address = nullptr;
     const int protection = writable_ ? sys::protect_read_write : sys::protect_read;
-    const int error = ports_->memory.map_at(data_, bytes_, protection, flags, descriptor_, spec.file_offset);
+    const int error = ports_->memory.map(bytes_, protection, flags, descriptor_, spec.file_offset, &address);
     if (error < 0) {
         return fail_system(-error, "%zu bytes cannot be mapped%s%s", bytes_, spec.path.empty() ? "" : " from ",
                            spec.path.c_str());
     }
-    return {};
-}
-
-// The page size of a hugetlbfs file is known only once it is mapped: the kernel chooses the place and rounds the
-// length.
-Done Mapping::map_pool_file(const RegionSpec &spec) {
-    void *address = nullptr;
-    const int protection = writable_ ? sys::protect_read_write : sys::protect_read;
-    const int error = ports_->memory.map(bytes_, protection, sys::map_shared, descriptor_, spec.file_offset, &address);
-    if (error < 0) {
-        return fail_system(-error, "%zu bytes cannot be mapped from %s", bytes_, spec.path.c_str());
-    }
     data_ = static_cast<char *>(address);
-    const std::vector<MapFacts> facts = mapped_ranges(ports_->files, data_, 1);
-    if (facts.empty() || facts.front().page_bytes == 0) {
-        unmap_unknown(ports_->memory, data_, bytes_);
-        return fail(NEAR_E_SYSTEM, "the page size of %s cannot be read from /proc/self/smaps", spec.path.c_str());
-    }
-    page_bytes_ = facts.front().page_bytes;
-    const std::optional<std::size_t> whole = checked_round_up(spec.bytes, page_bytes_);
-    bytes_ = whole.value_or(bytes_);
     outer_ = data_;
     outer_bytes_ = bytes_;
     return {};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The address range of a region, between two guard pages, with the file behind it.
+// The address range of a region, with the file behind it. Anonymous memory of base pages lies between two guard pages,
+// lest the kernel make one mapping of it and its neighbour; the others it never merges, but for parts of one file.
 #pragma once
 
 #include "memory/region.hpp"
@@ -34,18 +35,19 @@ public:
 
     // Makes a child of fork() do without the pages.
     Done keep_from_children();
+    bool absent() const { return not_in_children_ && mark_.forked(); } // this is such a child
 
 private:
     explicit Mapping(const Ports &ports) : ports_(&ports) {}
     Done open(const RegionSpec &spec);
     Done make_memfd(int32_t pages);
-    Done reserve(std::size_t alignment);
+    Done check_file(const RegionSpec &spec);
+    Done map_between_guards();
     void trim(std::size_t alignment);
-    Done place(const RegionSpec &spec, int32_t pages);
-    Done map_pool_file(const RegionSpec &spec);
+    Done map_anywhere(const RegionSpec &spec, int32_t pages);
 
     const Ports *ports_;
-    char *outer_ = nullptr; // what is unmapped: the data and its guards
+    char *outer_ = nullptr; // what is unmapped: the data and its guards, if any
     std::size_t outer_bytes_ = 0;
     char *data_ = nullptr;
     std::size_t bytes_ = 0;

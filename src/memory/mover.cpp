@@ -67,8 +67,9 @@ int move_batch(PolicyPort &policy, const Wanted &wanted, Receivers *receivers) {
             receivers->note(node, true, false);
             continue;
         }
-        if (policy.move_pages(pages.size(), pages.data(), nullptr, states.data(), 0) < 0) {
-            return -EPERM;
+        const long looked = policy.move_pages(pages.size(), pages.data(), nullptr, states.data(), 0);
+        if (looked < 0) {
+            return static_cast<int>(looked);
         }
         const bool moved = std::find(states.begin(), states.end(), node) != states.end();
         receivers->note(node, moved, result == -ENOMEM);

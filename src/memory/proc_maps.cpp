@@ -53,62 +53,61 @@ NumaFacts numa_line(uintptr_t begin, std::istringstream *words) {
     return facts;
 }
 
+// Calls take(line) until it answers false. 0 or -errno.
+template <class Take> int read_lines(FilePort &files, const char *path, Take take) {
+    std::string rest;
+    return files.read_parts(path, [&](const char *part, std::size_t count) {
+        rest.append(part, count);
+        std::size_t begin = 0;
+        for (std::size_t end = rest.find('\n'); end != std::string::npos; end = rest.find('\n', begin)) {
+            if (!take(rest.substr(begin, end - begin))) {
+                return false;
+            }
+            begin = end + 1;
+        }
+        rest.erase(0, begin);
+        return true;
+    });
+}
+
 } // namespace
 
-std::vector<MapFacts> parse_smaps(const std::string &text, uintptr_t begin, uintptr_t end) {
+std::vector<MapFacts> mapped_ranges(FilePort &files, const void *data, std::size_t bytes) {
+    const auto begin = reinterpret_cast<uintptr_t>(data);
     std::vector<MapFacts> ranges;
     bool inside = false;
-    std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);) {
+    const int error = read_lines(files, "/proc/self/smaps", [&](const std::string &line) {
         MapFacts facts;
         if (line.empty() || std::isupper(static_cast<unsigned char>(line[0])) != 0) { // a detail of the range above
             if (inside) {
                 add_line(&ranges.back(), line);
             }
         } else if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " ", &facts.begin, &facts.end) == 2) {
-            if (facts.begin >= end) { // ascending
-                break;
-            }
-            inside = facts.end > begin;
+            inside = facts.end > begin && facts.begin < begin + bytes;
             if (inside) {
                 ranges.push_back(facts);
             }
+            return facts.begin < begin + bytes; // ascending
         }
-    }
-    return ranges;
+        return true;
+    });
+    return error < 0 ? std::vector<MapFacts>() : ranges;
 }
 
-std::vector<NumaFacts> parse_numa_maps(const std::string &text, uintptr_t begin, uintptr_t end) {
+std::optional<std::vector<NumaFacts>> numa_ranges(FilePort &files, const void *data, std::size_t bytes) {
+    const auto begin = reinterpret_cast<uintptr_t>(data);
     std::vector<NumaFacts> ranges;
-    std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);) {
+    const int error = read_lines(files, "/proc/self/numa_maps", [&](const std::string &line) {
         std::istringstream words(line);
         std::string address;
         words >> address;
         const auto start = static_cast<uintptr_t>(std::strtoull(address.c_str(), nullptr, 16));
-        if (start >= begin && start < end) {
+        if (start >= begin && start < begin + bytes) {
             ranges.push_back(numa_line(start, &words));
         }
-    }
-    return ranges;
-}
-
-std::vector<MapFacts> mapped_ranges(FilePort &files, const void *data, std::size_t bytes) {
-    std::string text;
-    if (files.read("/proc/self/smaps", &text) < 0) {
-        return {};
-    }
-    const auto begin = reinterpret_cast<uintptr_t>(data);
-    return parse_smaps(text, begin, begin + bytes);
-}
-
-std::optional<std::vector<NumaFacts>> numa_ranges(FilePort &files, const void *data, std::size_t bytes) {
-    std::string text;
-    if (files.read("/proc/self/numa_maps", &text) < 0) {
-        return std::nullopt;
-    }
-    const auto begin = reinterpret_cast<uintptr_t>(data);
-    return parse_numa_maps(text, begin, begin + bytes);
+        return start < begin + bytes;
+    });
+    return error < 0 ? std::nullopt : std::optional(ranges);
 }
 
 } // namespace nearpool

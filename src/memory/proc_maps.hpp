@@ -24,14 +24,11 @@ struct NumaFacts {
     std::map<uint32_t, std::size_t> pages; // by node
 };
 
-// The mappings that lie in a range; none where the file cannot be read.
+// The mappings that lie in a range; none where the file cannot be read. Read as far as the range: the kernel walks all
+// pages of a mapping to write of it.
 std::vector<MapFacts> mapped_ranges(FilePort &files, const void *data, std::size_t bytes);
 
 // Those that begin in a range, with the node of each page; nothing where the file cannot be read.
 std::optional<std::vector<NumaFacts>> numa_ranges(FilePort &files, const void *data, std::size_t bytes);
-
-// The same from the text of the file.
-std::vector<MapFacts> parse_smaps(const std::string &text, uintptr_t begin, uintptr_t end);
-std::vector<NumaFacts> parse_numa_maps(const std::string &text, uintptr_t begin, uintptr_t end);
 
 } // namespace nearpool

@@ -24,15 +24,14 @@ Result<int32_t> Region::descriptor() const {
 
 near_placement Region::placement() {
     const std::lock_guard<ForkMutex> lock(body_->mutex);
-    return body_->describe(body_->look(body_->spec.sample && !body_->spec.strict));
+    return body_->describe(body_->look(body_->may_sample()));
 }
 
 Result<std::vector<near_node_pages>> Region::nodes() {
     const std::lock_guard<ForkMutex> lock(body_->mutex);
     const Census census = body_->look(false);
     if (census.look == Look::not_at_all) {
-        return fail_system_as(NEAR_E_UNSUPPORTED, census.error,
-                              "move_pages() is refused and /proc/self/numa_maps cannot be read");
+        return cannot_look(census.error);
     }
     std::vector<near_node_pages> nodes;
     for (const auto &[node, count] : census.nodes) {

@@ -9,41 +9,87 @@
 #include <cerrno>
 #include <cinttypes>
 #include <cstdio>
+#include <new>
 
 namespace nearpool {
 namespace {
 
 using Body = Region::Body;
 
-void rebind_as(Body *body, Arrangement *arrangement) {
-    const bool was_firm = arrangement->firm;
-    bind_gently(body->ports, body->mapping, arrangement);
-    if (was_firm && arrangement->bind_error == 0) {
-        bind_firmly(body->ports, body->mapping, arrangement);
+Done check_strict(const Body &body, const Census &census) {
+    const Enforcement enforcement = body.judge(census);
+    if (body.arrangement->strict && enforcement.level != NEAR_LEVEL_STRICT) {
+        return fail(NEAR_E_STRICT, "policy %s: %s", policy_name(body.arrangement->target.policy),
+                    enforcement.text.c_str());
     }
+    return {};
 }
 
+Done check_present(const Mapping &mapping) {
+    if (mapping.absent()) {
+        return fail(NEAR_E_FORKED, "this process is a child of the one that made the region with NEAR_REGION_NO_FORK: "
+                                   "its pages are not here");
+    }
+    return {};
+}
+
+// A new arrangement in place of that in force, which comes back unless the new one is kept.
+class Exchange {
+public:
+    Exchange(Body *body, std::unique_ptr<Arrangement> fresh) : body_(body), old_(std::move(fresh)) {
+        old_->firm = body->arrangement->firm; // until mbind() has said otherwise
+        was_firm_ = old_->firm;
+        std::swap(body->arrangement, old_);
+    }
+    Exchange(const Exchange &) = delete;
+    Exchange &operator=(const Exchange &) = delete;
+    ~Exchange() {
+        if (old_ != nullptr) {
+            put_back();
+        }
+    }
+    void keep() { old_.reset(); }
+
+private:
+    // Firmly only if that is known to kill nobody: pages may have been moved, and some dropped.
+    void put_back() {
+        std::swap(body_->arrangement, old_);
+        Arrangement &arrangement = *body_->arrangement;
+        arrangement.firm = old_->firm;
+        if (!body_->binds()) {
+            return;
+        }
+        try {
+            arrangement.bind_error = ENOMEM;
+            bind_gently(body_->ports, body_->mapping, &arrangement);
+            if (was_firm_) {
+                body_->firm_if_right(body_->look(false));
+            }
+        } catch (const std::bad_alloc &) { // what is in force is not known: reported as refused
+        }
+    }
+
+    Body *body_;
+    std::unique_ptr<Arrangement> old_;
+    bool was_firm_ = false;
+};
+
 // Binds, fills and checks the new arrangement, which is in force already.
-Done carry_out(Body *body, bool strict) {
+Done carry_out(Body *body) {
     if (!body->binds()) {
         return {};
     }
-    bind_gently(body->ports, body->mapping, body->arrangement.get());
-    if (strict && body->arrangement->policy_unknown) {
+    Arrangement *arrangement = body->arrangement.get();
+    bind_gently(body->ports, body->mapping, arrangement);
+    if (arrangement->strict && arrangement->policy_unknown) {
         return fail(NEAR_E_UNSUPPORTED, "this kernel does not know the policy");
     }
-    if (strict) {
+    if (arrangement->strict && !arrangement->firm) { // firm: mbind() refused, and all pages are in
         if (Done done = body->fault(NEAR_PREFAULT_ON_NODE); !done) {
             return done;
         }
     }
-    const Census census = body->settle(strict, false);
-    const Enforcement enforcement = body->judge(census, strict);
-    if (strict && enforcement.level != NEAR_LEVEL_STRICT) {
-        return fail(NEAR_E_STRICT, "policy %s: %s", policy_name(body->arrangement->target.policy),
-                    enforcement.text.c_str());
-    }
-    return {};
+    return check_strict(*body, body->settle(false));
 }
 
 // RLIMIT_MEMLOCK, soft; nothing where it cannot be read or is unlimited.
@@ -131,11 +177,16 @@ Done Region::prefault(int32_t how) {
     if (how != NEAR_PREFAULT_HERE && how != NEAR_PREFAULT_ON_NODE) {
         return fail(NEAR_E_INVALID, "prefault is %" PRId32 ", which is neither here nor on node", how);
     }
+    if (Done here = check_present(body_->mapping); !here) {
+        return here;
+    }
     const std::lock_guard<ForkMutex> lock(body_->mutex);
     if (Done done = body_->fault(how); !done) {
         return done;
     }
-    body_->settle(body_->spec.strict, body_->spec.sample);
+    if (Done near = check_strict(*body_, body_->settle(body_->may_sample())); !near) {
+        return near;
+    }
     if (body_->by_caller && body_->arrangement->bind_error != 0) {
         return fail(NEAR_E_SYSTEM, "no helper thread could be started: the pages are in, where the caller runs");
     }
@@ -156,14 +207,17 @@ Done Region::rebind(int32_t policy, const uint32_t *nodes, std::size_t node_coun
     if (strict != 0 && !body_->topology->this_machine()) {
         return fail(NEAR_E_STRICT, "the topology describes another machine, so nothing can be placed on its nodes");
     }
+    if (Done here = check_present(body_->mapping); !here) {
+        return here;
+    }
     const std::lock_guard<ForkMutex> lock(body_->mutex);
     auto fresh =
         std::make_unique<Arrangement>(arrange(body_->ports, *body_->topology, body_->mapping, policy, listed.value()));
-    std::swap(body_->arrangement, fresh);
-    Done done = carry_out(body_.get(), strict != 0);
-    if (!done) {
-        std::swap(body_->arrangement, fresh);
-        rebind_as(body_.get(), body_->arrangement.get());
+    fresh->strict = strict != 0;
+    Exchange exchange(body_.get(), std::move(fresh));
+    Done done = carry_out(body_.get());
+    if (done) {
+        exchange.keep();
     }
     return done;
 }
@@ -180,23 +234,30 @@ Done Region::migrate(uint32_t node, std::size_t *moved) {
         return fail(NEAR_E_NOT_ALLOWED, "node %" PRIu32 " %s", node,
                     topology.node(node)->memory_bytes == 0 ? "has no memory" : "is outside the cpuset");
     }
+    if (Done here = check_present(body_->mapping); !here) {
+        return here;
+    }
     const std::lock_guard<ForkMutex> lock(body_->mutex);
     Census before = body_->look(false);
     if (before.look != Look::pages) {
-        return fail_system_as(NEAR_E_UNSUPPORTED, before.error, "move_pages() is refused");
+        return cannot_look(before.error);
+    }
+    if (Done loose = body_->loosen(); !loose) { // a huge page that is split may lose pages
+        return loose;
     }
     const int error = move_pages_to(body_->site(), body_->mapping, {node}, false,
                                     [&](std::size_t, int, bool) { return static_cast<int>(node); });
     if (error != 0) {
-        return fail_system_as(NEAR_E_UNSUPPORTED, -error, "move_pages() is refused");
+        return cannot_look(-error);
     }
     Census after = body_->look(false);
+    if (after.look != Look::pages) {
+        return cannot_look(after.error);
+    }
+    body_->firm_if_right(after);
     const std::size_t there = after.nodes[node];
     const std::size_t was = before.nodes[node];
     *moved = there > was ? there - was : 0;
-    if (after.present < before.present && body_->arrangement->firm) { // they will be faulted in again: not to kill
-        bind_gently(body_->ports, body_->mapping, body_->arrangement.get());
-    }
     if (there < before.present) {
         return fail(NEAR_E_BUSY, "%zu of %zu pages could not be moved to node %" PRIu32 " (no room, or pinned): %s",
                     before.present - there, before.present, node, where_text(after).c_str());
@@ -208,24 +269,30 @@ Done Region::lock(uint32_t lock) {
     if (lock > 1) {
         return fail(NEAR_E_INVALID, "lock is %" PRIu32 ", and must be 0 or 1", lock);
     }
-    const std::lock_guard<ForkMutex> guard(body_->mutex);
     const Mapping &mapping = body_->mapping;
-    const int error = lock == 1 ? body_->ports.memory.lock(mapping.data(), mapping.bytes())
-                                : body_->ports.memory.unlock(mapping.data(), mapping.bytes());
+    if (Done here = check_present(mapping); !here) {
+        return here;
+    }
+    const std::lock_guard<ForkMutex> guard(body_->mutex);
+    MemoryPort &memory = body_->ports.memory;
+    const int error =
+        lock == 1 ? memory.lock(mapping.data(), mapping.bytes()) : memory.unlock(mapping.data(), mapping.bytes());
     if (error == 0) {
+        body_->locked = lock == 1 ? std::optional<ForkMark>(ForkMark()) : std::nullopt;
         return {};
     }
     if (lock == 0) {
         return fail_system(-error, "%zu bytes cannot be unlocked", mapping.bytes());
     }
     Error why = lock_refused(*body_, -error);
-    body_->ports.memory.unlock(mapping.data(), mapping.bytes()); // what was locked before it failed
+    if (!body_->locked || body_->locked->forked()) { // else all of it was locked before
+        memory.unlock(mapping.data(), mapping.bytes());
+    }
     return why;
 }
 
 // Pages that are given back are faulted in again later, and under a firm binding a full node would kill for that.
 Done Region::advise(std::size_t offset, std::size_t bytes, int32_t advice) {
-    const std::lock_guard<ForkMutex> lock(body_->mutex);
     std::size_t whole = 0;
     if (Done ok = check_advised(*body_, offset, bytes, &whole); !ok) {
         return ok;
@@ -237,8 +304,14 @@ Done Region::advise(std::size_t offset, std::size_t bytes, int32_t advice) {
     if (!native) {
         return fail(NEAR_E_UNSUPPORTED, "this backing cannot give pages back: see NEAR_ADVICE_DISCARD");
     }
-    if (advice == NEAR_ADVICE_DISCARD && body_->arrangement->firm) {
-        bind_gently(body_->ports, body_->mapping, body_->arrangement.get());
+    if (Done here = check_present(body_->mapping); !here) {
+        return here;
+    }
+    const std::lock_guard<ForkMutex> lock(body_->mutex);
+    if (advice == NEAR_ADVICE_DISCARD) {
+        if (Done loose = body_->loosen(); !loose) {
+            return loose;
+        }
     }
     const int error = body_->ports.memory.advise(body_->mapping.data() + offset, whole, *native);
     if (error == 0) {

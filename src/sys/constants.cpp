@@ -16,7 +16,7 @@ static_assert(move_own == MPOL_MF_MOVE);
 static_assert(protect_none == PROT_NONE && protect_read == PROT_READ);
 static_assert(protect_read_write == (PROT_READ | PROT_WRITE));
 static_assert(map_shared == MAP_SHARED && map_private == MAP_PRIVATE && map_anonymous == MAP_ANONYMOUS);
-static_assert(map_fixed == MAP_FIXED && map_no_reserve == MAP_NORESERVE && map_hugetlb == MAP_HUGETLB);
+static_assert(map_hugetlb == MAP_HUGETLB);
 static_assert(memfd_close_on_exec == MFD_CLOEXEC && memfd_hugetlb == MFD_HUGETLB);
 static_assert(memfd_huge_2m == MFD_HUGE_2MB && memfd_huge_1g == MFD_HUGE_1GB);
 static_assert(advice_random == MADV_RANDOM && advice_sequential == MADV_SEQUENTIAL);

@@ -30,9 +30,7 @@ enum Protection : int { // mmap(2)
 enum MapFlag : int {
     map_shared = 0x01,
     map_private = 0x02,
-    map_fixed = 0x10,
     map_anonymous = 0x20,
-    map_no_reserve = 0x4000,
     map_hugetlb = 0x40000,
     map_huge_2m = 21 << 26,
     map_huge_1g = 30 << 26,

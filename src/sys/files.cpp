@@ -13,9 +13,10 @@
 namespace nearpool {
 namespace {
 
-struct Descriptor {
-    int number;
-    ~Descriptor() { ::close(number); }
+// What reads may throw.
+struct Closer {
+    int descriptor;
+    ~Closer() { ::close(descriptor); }
 };
 
 class RealFiles final : public FilePort {
@@ -40,31 +41,44 @@ public:
         return 0;
     }
 
-    int filesystem(int descriptor, long *magic) override {
+    int filesystem(int descriptor, long *magic, std::size_t *block_bytes) override {
         struct statfs facts {};
         if (::fstatfs(descriptor, &facts) < 0) {
             return -errno;
         }
         *magic = static_cast<long>(facts.f_type);
+        *block_bytes = static_cast<std::size_t>(facts.f_bsize);
         return 0;
     }
 
     int read(const std::string &path, std::string *text) override {
+        std::string result;
+        const int error = read_parts(path, [&](const char *part, std::size_t count) {
+            result.append(part, count);
+            return true;
+        });
+        if (error == 0) {
+            *text = std::move(result);
+        }
+        return error;
+    }
+
+    int read_parts(const std::string &path, const Take &take) override {
         const int descriptor = open(path, O_RDONLY);
         if (descriptor < 0) {
             return descriptor;
         }
-        const Descriptor owner{descriptor};
+        const Closer closer{descriptor};
         std::array<char, 4096> part{};
-        std::string result;
         ssize_t count = 0;
         while ((count = ::read(descriptor, part.data(), part.size())) != 0) {
             if (count < 0 && errno != EINTR) {
                 return -errno;
             }
-            result.append(part.data(), count < 0 ? 0 : static_cast<std::size_t>(count));
+            if (count > 0 && !take(part.data(), static_cast<std::size_t>(count))) {
+                break;
+            }
         }
-        *text = std::move(result);
         return 0;
     }
 

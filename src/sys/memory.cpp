@@ -22,9 +22,8 @@ public:
         return 0;
     }
 
-    int map_at(void *address, std::size_t bytes, int protection, int flags, int descriptor, uint64_t offset) override {
-        void *mapped = ::mmap(address, bytes, protection, flags | MAP_FIXED, descriptor, static_cast<off_t>(offset));
-        return mapped == MAP_FAILED ? -errno : 0;
+    int protect(void *address, std::size_t bytes, int protection) override {
+        return negated(::mprotect(address, bytes, protection));
     }
 
     int unmap(void *address, std::size_t bytes) override { return negated(::munmap(address, bytes)); }

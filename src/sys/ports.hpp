@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <pthread.h>
 #include <string>
@@ -22,8 +23,7 @@ class MemoryPort {
 public:
     virtual ~MemoryPort() = default;
     virtual int map(std::size_t bytes, int protection, int flags, int descriptor, uint64_t offset, void **address) = 0;
-    virtual int map_at(void *address, std::size_t bytes, int protection, int flags, int descriptor,
-                       uint64_t offset) = 0;
+    virtual int protect(void *address, std::size_t bytes, int protection) = 0;
     virtual int unmap(void *address, std::size_t bytes) = 0;
     virtual int advise(void *address, std::size_t bytes, int advice) = 0;
     virtual int lock(void *address, std::size_t bytes) = 0;
@@ -68,8 +68,11 @@ public:
     virtual int close(int descriptor) = 0;
     virtual int truncate(int descriptor, uint64_t bytes) = 0;
     virtual int size(int descriptor, uint64_t *bytes) = 0;
-    virtual int filesystem(int descriptor, long *magic) = 0;
-    virtual int read(const std::string &path, std::string *text) = 0; // all of it
+    virtual int filesystem(int descriptor, long *magic, std::size_t *block_bytes) = 0; // blocks of hugetlbfs: its pages
+    virtual int read(const std::string &path, std::string *text) = 0;                  // all of it
+    // Gives the text to `take` part by part until that answers false: for what the kernel writes while it is read.
+    using Take = std::function<bool(const char *part, std::size_t count)>;
+    virtual int read_parts(const std::string &path, const Take &take) = 0;
     virtual int list(const std::string &path, std::vector<std::string> *names) = 0;
 };
 

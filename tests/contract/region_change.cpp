@@ -170,11 +170,16 @@ TEST_F(RegionChange, DiscardGivesPagesBackAndTheNextReadSeesZeros) {
 }
 
 TEST_F(RegionChange, AdviceIsTakenOrUnsupported) {
+    const bool huge = access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0; // else this kernel has none
     for (int32_t advice = NEAR_ADVICE_NORMAL; advice <= NEAR_ADVICE_NO_HUGE; advice++) {
+        const bool about_huge = advice == NEAR_ADVICE_HUGE || advice == NEAR_ADVICE_NO_HUGE;
         const near_status status = near_region_advise(region_, 0, region_bytes, advice, &error_);
-        EXPECT_TRUE(status == NEAR_OK || status == NEAR_E_UNSUPPORTED) << advice << ": " << error_.message;
+        if (advice == NEAR_ADVICE_WILL_NEED) { // a kernel without swap has nothing to read ahead
+            EXPECT_TRUE(status == NEAR_OK || status == NEAR_E_UNSUPPORTED) << error_.message;
+        } else {
+            EXPECT_EQ(status, about_huge && !huge ? NEAR_E_UNSUPPORTED : NEAR_OK) << advice << ": " << error_.message;
+        }
     }
-    EXPECT_EQ(near_region_advise(region_, 0, region_bytes, NEAR_ADVICE_RANDOM, &error_), NEAR_OK);
 }
 
 TEST_F(RegionChange, AdviseRefusesBadArguments) {

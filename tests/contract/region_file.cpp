@@ -124,6 +124,69 @@ TEST(RegionFile, AFileInMemoryTakesAPolicy) {
     EXPECT_EQ(region.placement().level, NEAR_LEVEL_STRICT) << text_of(region.placement());
 }
 
+// Pages of the pool, as many as the file has.
+class Pool {
+public:
+    Pool() : file_("/proc/sys/vm/nr_hugepages") {
+        std::ifstream before("/proc/sys/vm/nr_hugepages");
+        before >> before_;
+        file_ << before_ + 8 << std::flush;
+    }
+    Pool(const Pool &) = delete;
+    Pool &operator=(const Pool &) = delete;
+    ~Pool() { file_ << before_ << std::flush; }
+    bool has(int count) const {
+        std::ifstream file("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
+        int free = 0;
+        file >> free;
+        return free >= count;
+    }
+
+private:
+    std::ofstream file_;
+    int before_ = 0;
+};
+
+TEST(RegionFile, AFileOfThePoolHasItsPages) {
+    const Pool pool;
+    if (!pool.has(8) || access("/dev/hugepages", W_OK) != 0) {
+        GTEST_SKIP() << "[huge pages] this process may not change the pool, or no hugetlbfs is mounted";
+    }
+    const File file(8 * mib, "/dev/hugepages");
+    Options options(NEAR_POLICY_PREFERRED, {one_node()});
+    options.backing = NEAR_BACKING_FILE;
+    options.path = file.path();
+    options.pages = NEAR_PAGES_2M;
+    options.file_offset = 2 * mib;
+    {
+        const Region region(3 * mib, options); // two pages of the file
+        const near_placement placement = region.placement();
+        EXPECT_EQ(placement.pages, NEAR_PAGES_2M);
+        EXPECT_EQ(placement.page_bytes, 2 * mib);
+        EXPECT_EQ(placement.page_count, 2U);
+        EXPECT_EQ(placement.present_pages, 2U) << text_of(placement);
+        EXPECT_EQ(placement.huge_bytes, 4 * mib);
+        region.data()[4 * mib - 1] = 7;
+        Error error;
+        EXPECT_EQ(near_region_advise(region, 0, 2 * mib, NEAR_ADVICE_DISCARD, &error), NEAR_E_UNSUPPORTED);
+    }
+    {
+        options.file_offset = 0;
+        const Region again(8 * mib, options);
+        EXPECT_EQ(again.data()[6 * mib - 1], 7);
+        EXPECT_EQ(reinterpret_cast<uintptr_t>(again.data()) % (2 * mib), 0U);
+    }
+    Error error;
+    options.file_offset = mib;
+    EXPECT_EQ(create(2 * mib, &options, &error), NEAR_E_INVALID);
+    EXPECT_TRUE(error.says("2097152")) << error.message;
+    options.file_offset = 0;
+    options.pages = NEAR_PAGES_BASE;
+    EXPECT_EQ(Region(2 * mib, options).placement().pages_reason, NEAR_REASON_FILE);
+    options.strict = 1;
+    EXPECT_EQ(create(2 * mib, &options, &error), NEAR_E_STRICT);
+}
+
 TEST(RegionFile, RefusesFilesThatDoNotFit) {
     const File file(page_bytes());
     Options options;
@@ -136,6 +199,9 @@ TEST(RegionFile, RefusesFilesThatDoNotFit) {
     EXPECT_EQ(create(1, &options, &error), NEAR_E_INVALID);
     options.file_offset = 1;
     EXPECT_EQ(create(1, &options, &error), NEAR_E_INVALID);
+    options.file_offset = static_cast<uint64_t>(INT64_MAX) - page_bytes() + 1;
+    EXPECT_EQ(create(page_bytes(), &options, &error), NEAR_E_INVALID);
+    EXPECT_TRUE(error.says("overflow")) << error.message;
     options.file_offset = 0;
     options.path = "/no/such/file";
     EXPECT_EQ(create(1, &options, &error), NEAR_E_SYSTEM);

@@ -103,9 +103,23 @@ TEST(RegionLife, WithNoForkAChildNeitherHasNorUnmapsThePages) {
                   // Something else takes its place, and must stay.
                   void *other = mmap(region.data(), page_bytes(), PROT_READ | PROT_WRITE,
                                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-                  near_region_destroy(region);
                   std::memset(other, 1, page_bytes());
-                  return 0;
+                  const uint32_t node = one_node();
+                  const near_status statuses[] = {
+                      near_region_advise(region, 0, page_bytes(), NEAR_ADVICE_DISCARD, nullptr),
+                      near_region_prefault(region, NEAR_PREFAULT_ON_NODE, nullptr),
+                      near_region_rebind(region, NEAR_POLICY_BIND, &node, 1, 0, nullptr),
+                      near_region_migrate(region, node, nullptr, nullptr), near_region_lock(region, 1, nullptr)};
+                  for (const near_status status : statuses) {
+                      if (status != NEAR_E_FORKED) {
+                          return 2;
+                      }
+                  }
+                  if (region.placement().present_pages != 0 || !region.histogram().empty()) {
+                      return 3; // seen, but not its own
+                  }
+                  near_region_destroy(region);
+                  return *static_cast<unsigned char *>(other) == 1 ? 0 : 4;
               }),
               0);
     region.data()[0] = 1;

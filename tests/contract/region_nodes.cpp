@@ -63,6 +63,7 @@ TEST_F(RegionNodes, EachPolicyHasItsHistogram) {
     const uint32_t a = nodes_[0];
     const uint32_t b = nodes_[1];
     for (const int32_t backing : {NEAR_BACKING_ANONYMOUS, NEAR_BACKING_SHARED}) {
+        std::pair<int, int> ends; // nodes of the first and the last page
         const auto histogram = [&](int32_t policy, std::vector<uint32_t> list) {
             Options options(policy, std::move(list));
             options.strict = 1;
@@ -70,12 +71,15 @@ TEST_F(RegionNodes, EachPolicyHasItsHistogram) {
             options.backing = backing;
             const Region region(bytes_, options);
             EXPECT_EQ(region.placement().near_pages, pages()) << text_of(region.placement());
+            ends = {node_of(region.data()), node_of(region.data() + bytes_ - 1)};
             return region.histogram();
         };
         EXPECT_EQ(histogram(NEAR_POLICY_BIND, {b}), (Histogram{{b, pages()}}));
         EXPECT_EQ(histogram(NEAR_POLICY_PREFERRED, {b}), (Histogram{{b, pages()}}));
         EXPECT_EQ(histogram(NEAR_POLICY_INTERLEAVE, {a, b}), (Histogram{{a, pages() / 2}, {b, pages() / 2}}));
         EXPECT_EQ(histogram(NEAR_POLICY_SPLIT, {b, a}), (Histogram{{a, pages() / 2}, {b, pages() / 2}}));
+        EXPECT_EQ(ends, std::pair(static_cast<int>(b), static_cast<int>(a)))
+            << "the first part is for the first node listed";
         const Histogram many = histogram(NEAR_POLICY_PREFERRED_MANY, {a, b});
         EXPECT_EQ((many.count(a) != 0 ? many.at(a) : 0) + (many.count(b) != 0 ? many.at(b) : 0), pages());
     }
@@ -168,6 +172,10 @@ TEST_F(RegionNodes, RebindMovesWhatIsThere) {
     const uint32_t both[] = {nodes_[1], nodes_[0]};
     ASSERT_EQ(near_region_rebind(region, NEAR_POLICY_SPLIT, both, 2, 1, &error), NEAR_OK) << error.message;
     EXPECT_EQ(region.histogram(), (Histogram{{nodes_[0], pages() / 2}, {nodes_[1], pages() / 2}}));
+    EXPECT_EQ(node_of(region.data()), static_cast<int>(nodes_[1]));
+    const uint32_t swapped[] = {nodes_[0], nodes_[1]};
+    ASSERT_EQ(near_region_rebind(region, NEAR_POLICY_SPLIT, swapped, 2, 1, &error), NEAR_OK) << error.message;
+    EXPECT_EQ(node_of(region.data()), static_cast<int>(nodes_[0]));
     ASSERT_EQ(near_region_rebind(region, NEAR_POLICY_INTERLEAVE, nodes_.data(), nodes_.size(), 1, &error), NEAR_OK)
         << error.message;
     EXPECT_EQ(region.placement().near_pages, pages());
@@ -246,9 +254,22 @@ TEST_F(RegionNodes, OnANodeTooFullNeitherTouchingNorDiscardingNorMovingKills) {
         EXPECT_LT(later.placement().near_pages, later.placement().page_count);
         std::size_t count = 0;
         const near_status status = near_region_migrate(moved, node, &count, &error);
-        EXPECT_TRUE(status == NEAR_E_BUSY || (status == NEAR_OK && count == 4 * mib / page_bytes())) << error.message;
+        EXPECT_EQ(status, count == 4 * mib / page_bytes() ? NEAR_OK : NEAR_E_BUSY) << error.message;
+        EXPECT_EQ(moved.histogram()[node], count) << "counted, and not there";
         EXPECT_EQ(near_region_rebind(moved, NEAR_POLICY_BIND, &node, 1, 0, &error), NEAR_OK) << error.message;
         std::memset(moved.data(), 1, 4 * mib);
+    });
+}
+
+// Of a bound region half of these pages would kill: each side's first write takes a page of the node.
+TEST_F(RegionNodes, AChildMayWriteToAPreferredRegionOfMoreThanHalfItsNode) {
+    const uint32_t node = smallest();
+    survive([&] {
+        const std::size_t bytes = free_bytes(node) / 3 * 2 / mib * mib;
+        const Region region(bytes, Options(NEAR_POLICY_PREFERRED, {node}));
+        std::memset(region.data(), 1, bytes);
+        survive([&] { std::memset(region.data(), 2, bytes); });
+        EXPECT_EQ(region.data()[bytes - 1], 1);
     });
 }
 

@@ -12,6 +12,7 @@
 #include <map>
 #include <sstream>
 #include <string>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -137,6 +138,14 @@ inline std::vector<uint32_t> nodes_with_room() {
         }
     }
     return nodes;
+}
+
+// Node of a page that is in, as the kernel says it.
+inline int node_of(const void *address) {
+    void *page = const_cast<void *>(address);
+    int node = -1;
+    EXPECT_EQ(syscall(SYS_move_pages, 0, 1UL, &page, nullptr, &node, 0), 0);
+    return node;
 }
 
 // Bytes of address space of this process.

@@ -44,6 +44,20 @@ bool several_nodes() {
     return near_topology_node_count(nullptr) > 1;
 }
 
+// At most four with room, which take no more than this process may use.
+std::vector<uint32_t> nodes_with_memory() {
+    std::vector<uint32_t> nodes;
+    for (std::size_t i = 0; i < near_topology_node_count(nullptr) && nodes.size() < 4; i++) {
+        near_node_info info{};
+        info.struct_size = sizeof info;
+        EXPECT_EQ(near_topology_node_info(nullptr, near_topology_node_at(nullptr, i), &info), NEAR_OK);
+        if (info.memory_bytes != 0 && info.memory_allowed != 0) {
+            nodes.push_back(near_topology_node_at(nullptr, i));
+        }
+    }
+    return nodes;
+}
+
 class Capabilities {
 public:
     Capabilities() { EXPECT_EQ(near_capabilities_create(nullptr, &capabilities_, nullptr), NEAR_OK); }
@@ -162,21 +176,44 @@ ALONE_TEST(Seccomp, PoliciesThatAnswerEnosysLeaveSoftModeWorking) {
     look_at_forbidden_policies();
 }
 
+near_placement placement_of(const near_region_options &options, std::vector<near_node_pages> *nodes) {
+    near_region *region = nullptr;
+    Error error;
+    EXPECT_EQ(near_region_create(nullptr, 1 << 20, &options, &region, &error), NEAR_OK) << error.message;
+    near_placement placement{};
+    placement.struct_size = sizeof placement;
+    std::size_t needed = 0;
+    nodes->resize(2048);
+    EXPECT_EQ(near_region_placement(region, &placement, nullptr), NEAR_OK);
+    EXPECT_EQ(near_region_nodes(region, nodes->data(), nodes->size(), &needed, nullptr), NEAR_OK);
+    nodes->resize(needed);
+    near_region_destroy(region);
+    return placement;
+}
+
 // Where mbind works and nobody may look, strict must not be claimed from the success of a call (peers N4).
 ALONE_TEST(Seccomp, MemoryThatCannotBeLookedAtIsNotClaimedStrict) {
     FORBID_OR_SKIP((std::vector<long>{SYS_move_pages}), EPERM);
     const Capabilities capabilities;
     capabilities.expect_forbidden(NEAR_CAPABILITY_PLACEMENT_QUERY);
-    const uint32_t node = near_topology_node_at(nullptr, 0);
-    const near_region_options options = region_options(&node, NEAR_POLICY_BIND, NEAR_PREFAULT_ON_NODE);
-    near_region *region = nullptr;
-    ASSERT_EQ(near_region_create(nullptr, 1 << 20, &options, &region, nullptr), NEAR_OK);
-    near_placement placement{};
-    placement.struct_size = sizeof placement;
-    ASSERT_EQ(near_region_placement(region, &placement, nullptr), NEAR_OK);
-    EXPECT_TRUE(placement.level != NEAR_LEVEL_STRICT || placement.looked_at_pages == placement.page_count)
-        << "by numa_maps, or by the machine's one node";
-    near_region_destroy(region);
+    const std::vector<uint32_t> nodes = nodes_with_memory();
+    const bool sums = access("/proc/self/numa_maps", R_OK) == 0;
+    for (const int32_t policy : {NEAR_POLICY_BIND, NEAR_POLICY_SPLIT, NEAR_POLICY_INTERLEAVE}) {
+        near_region_options options = region_options(nodes.data(), policy, NEAR_PREFAULT_ON_NODE);
+        options.node_count = policy == NEAR_POLICY_BIND ? 1 : nodes.size();
+        options.pages = NEAR_PAGES_BASE;
+        std::vector<near_node_pages> seen;
+        const near_placement placement = placement_of(options, &seen);
+        // A sum per mapping proves a binding and the parts of a split; one node with memory proves all.
+        const bool proven = nodes.size() == 1 || (sums && policy != NEAR_POLICY_INTERLEAVE);
+        EXPECT_EQ(placement.level, proven ? NEAR_LEVEL_STRICT : NEAR_LEVEL_BEST_EFFORT) << placement.reason;
+        EXPECT_EQ(placement.reason_code, proven ? NEAR_REASON_NONE : NEAR_REASON_CANNOT_LOOK) << placement.reason;
+        EXPECT_EQ(seen.size(), options.node_count) << near_policy_name(policy);
+        options.strict = 1;
+        near_region *strict = nullptr;
+        EXPECT_EQ(near_region_create(nullptr, 1 << 20, &options, &strict, nullptr), proven ? NEAR_OK : NEAR_E_STRICT);
+        near_region_destroy(strict);
+    }
 }
 
 void expect_that_pins_say_why() {

@@ -23,15 +23,9 @@ public:
         }
         return result;
     }
-    int map_at(void *address, std::size_t bytes, int protection, int flags, int descriptor, uint64_t offset) override {
-        if (const int error = ledger_.enter(Call::memory_map_at); error != 0) {
-            return error;
-        }
-        const int result = inner_.map_at(address, bytes, protection, flags, descriptor, offset);
-        if (result == 0) {
-            ledger_.mapped(address, bytes);
-        }
-        return result;
+    int protect(void *address, std::size_t bytes, int protection) override {
+        const int error = ledger_.enter(Call::memory_protect);
+        return error != 0 ? error : inner_.protect(address, bytes, protection);
     }
     int unmap(void *address, std::size_t bytes) override {
         if (const int error = ledger_.enter(Call::memory_unmap); error != 0) {
@@ -168,13 +162,17 @@ public:
         const int error = ledger_.enter(Call::files_size);
         return error != 0 ? error : inner_.size(descriptor, bytes);
     }
-    int filesystem(int descriptor, long *magic) override {
+    int filesystem(int descriptor, long *magic, std::size_t *block_bytes) override {
         const int error = ledger_.enter(Call::files_filesystem);
-        return error != 0 ? error : inner_.filesystem(descriptor, magic);
+        return error != 0 ? error : inner_.filesystem(descriptor, magic, block_bytes);
     }
     int read(const std::string &path, std::string *text) override {
         const int error = ledger_.enter(Call::files_read);
         return error != 0 ? error : inner_.read(path, text);
+    }
+    int read_parts(const std::string &path, const Take &take) override {
+        const int error = ledger_.enter(Call::files_read);
+        return error != 0 ? error : inner_.read_parts(path, take);
     }
     int list(const std::string &path, std::vector<std::string> *names) override {
         const int error = ledger_.enter(Call::files_list);

@@ -4,6 +4,7 @@
 
 #include "sys/ports.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <functional>
 #include <map>
@@ -14,7 +15,7 @@
 
 namespace nearpool::fakes {
 
-class FakeFiles final : public FilePort {
+class FakeFiles : public FilePort {
 public:
     explicit FakeFiles(FilePort &inner = real_ports().files) : inner_(inner) {}
 
@@ -39,6 +40,13 @@ public:
         entries_[path] = Entry{error, nullptr, {}, false};
     }
 
+    // All files are of this kind of file system.
+    void claim_filesystem(long magic, std::size_t block_bytes) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        magic_ = magic;
+        block_bytes_ = block_bytes;
+    }
+
     // Everything under the path that was not set is absent.
     void hide(const std::string &prefix) {
         const std::lock_guard<std::mutex> lock(mutex_);
@@ -52,7 +60,15 @@ public:
     int close(int descriptor) override { return inner_.close(descriptor); }
     int truncate(int descriptor, uint64_t bytes) override { return inner_.truncate(descriptor, bytes); }
     int size(int descriptor, uint64_t *bytes) override { return inner_.size(descriptor, bytes); }
-    int filesystem(int descriptor, long *magic) override { return inner_.filesystem(descriptor, magic); }
+    int filesystem(int descriptor, long *magic, std::size_t *block_bytes) override {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        if (magic_ == 0) {
+            return inner_.filesystem(descriptor, magic, block_bytes);
+        }
+        *magic = magic_;
+        *block_bytes = block_bytes_;
+        return 0;
+    }
 
     int read(const std::string &path, std::string *text) override {
         const Entry entry = find(path);
@@ -66,6 +82,24 @@ public:
             return inner_.read(path, text);
         }
         *text = entry.text();
+        return 0;
+    }
+
+    int read_parts(const std::string &path, const Take &take) override {
+        const Entry entry = find(path);
+        if (entry.error != 0) {
+            return -entry.error;
+        }
+        if (!entry.text) {
+            return inner_.read_parts(path, take);
+        }
+        const std::string text = entry.text();
+        constexpr std::size_t most = 100; // lines straddle parts
+        for (std::size_t begin = 0; begin < text.size(); begin += most) {
+            if (!take(text.data() + begin, std::min(most, text.size() - begin))) {
+                break;
+            }
+        }
         return 0;
     }
 
@@ -109,6 +143,8 @@ private:
     std::mutex mutex_;
     std::map<std::string, Entry> entries_;
     std::vector<std::string> hidden_;
+    long magic_ = 0; // as the real ones are
+    std::size_t block_bytes_ = 0;
 };
 
 } // namespace nearpool::fakes

@@ -43,13 +43,8 @@ private:
             }
             return result;
         }
-        int map_at(void *address, std::size_t bytes, int protection, int flags, int descriptor,
-                   uint64_t offset) override {
-            const int result = real_ports().memory.map_at(address, bytes, protection, flags, descriptor, offset);
-            if (result == 0) {
-                nodes_.forget(address, bytes, true);
-            }
-            return result;
+        int protect(void *address, std::size_t bytes, int protection) override {
+            return real_ports().memory.protect(address, bytes, protection);
         }
         int unmap(void *address, std::size_t bytes) override {
             nodes_.forget(address, bytes, true);

@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <sstream>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -64,11 +66,44 @@ public:
             refusal_ = error;
         });
     }
+    // A page that finds no room where it is to be moved is dropped, as Linux 6.12 does with those of a huge page that
+    // it had to split and that hold only zeros.
+    void drop_when_full(bool drop) {
+        locked([&] { drop_when_full_ = drop; });
+    }
     void set_room(uint32_t node, std::size_t pages) {
         locked([&] { nodes_[node].room_pages = pages; });
     }
     std::size_t room(uint32_t node) {
         return locked([&] { return nodes_[node].room_pages; });
+    }
+    // Of the range that holds the address; policy_default where none was set.
+    int mode_of(const void *address) {
+        return locked([&] { return pages_[page_of(address)].policy.mode; });
+    }
+    // /proc/self/numa_maps of all that was bound or populated: a line for each run of pages with one policy.
+    std::string numa_maps() {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        std::string text;
+        for (auto first = pages_.begin(); first != pages_.end();) {
+            std::map<int, std::size_t> counts;
+            auto page = first;
+            for (uintptr_t next = first->first;
+                 page != pages_.end() && page->first == next && same(page->second.policy, first->second.policy);
+                 ++page, next += base_page_bytes()) {
+                counts[page->second.node]++;
+            }
+            std::ostringstream line;
+            line << std::hex << first->first << std::dec << " fake";
+            for (const auto &[node, count] : counts) {
+                if (node != nowhere) {
+                    line << " N" << node << "=" << count;
+                }
+            }
+            text += line.str() + " kernelpagesize_kB=" + std::to_string(base_page_bytes() / 1024) + "\n";
+            first = page;
+        }
+        return text;
     }
     // Pages that were populated under a bind without room: the real kernel would have killed the process.
     std::size_t kills() {
@@ -165,19 +200,26 @@ public:
             if (states[i] < 0) {
                 continue;
             }
-            const std::size_t unit = base_page_bytes();
-            const uintptr_t number = reinterpret_cast<uintptr_t>(pages[i]) / unit * unit;
+            const uintptr_t number = page_of(pages[i]);
             Page &page = pages_[number];
             if (page.node == nowhere) {
                 page.node = std::max(place(number, page.policy), 0);
             }
             states[i] = nodes == nullptr ? page.node : move(page, static_cast<uint32_t>(nodes[i]));
+            if (states[i] == -ENOMEM && drop_when_full_) {
+                give_back(page);
+                real_ports().memory.advise(pages[i], base_page_bytes(), sys::advice_dont_need);
+            }
             left += states[i] < 0 ? 1 : 0;
         }
         return nodes == nullptr ? 0 : left;
     }
 
 private:
+    static uintptr_t page_of(const void *address) {
+        return reinterpret_cast<uintptr_t>(address) / base_page_bytes() * base_page_bytes();
+    }
+    static bool same(const FakePolicy &a, const FakePolicy &b) { return a.mode == b.mode && a.nodes == b.nodes; }
     struct Thread {
         NumberSet cpus;
         int64_t cpu = -1;
@@ -290,7 +332,7 @@ private:
 
     template <class Body> void each_page(const void *address, std::size_t bytes, Body &&body) {
         const std::size_t unit = base_page_bytes();
-        const auto begin = reinterpret_cast<uintptr_t>(address) / unit * unit;
+        const uintptr_t begin = page_of(address);
         for (uintptr_t page = begin; page < reinterpret_cast<uintptr_t>(address) + bytes; page += unit) {
             body(page);
         }
@@ -321,6 +363,7 @@ private:
     bool ignore_affinity_ = false;
     std::size_t refused_moves_ = 0;
     int refusal_ = EBUSY;
+    bool drop_when_full_ = false;
     std::size_t kills_ = 0;
 };
 

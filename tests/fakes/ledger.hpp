@@ -15,7 +15,7 @@ namespace nearpool::fakes {
 // One per method of the ports; looking at pages and moving them are two.
 enum class Call {
     memory_map,
-    memory_map_at,
+    memory_protect,
     memory_unmap,
     memory_advise,
     memory_lock,

@@ -58,6 +58,22 @@ TEST(Crew, StartsNoMoreThanTheNodesCpusAndNoMoreThanThePieces) {
     EXPECT_EQ(world.crew->helper_count(), 4U);
 }
 
+// A cpuset may have changed between two readings of the machine.
+TEST(Crew, ServesANodeByTheCpusThatTheTopologyKnows) {
+    World world;
+    World other({{0, {0, 1}, 100}, {1, {3}, 100}});
+    const auto cpus_of = [&](const World &known) {
+        NumberSet cpus;
+        world.crew->run(*known.topology, times(1, 1),
+                        [&](std::size_t) { return world.ports.ports().affinity.get(&cpus); });
+        return cpus;
+    };
+    EXPECT_EQ(cpus_of(world), (NumberSet{2, 3}));
+    EXPECT_EQ(cpus_of(other), (NumberSet{3}));
+    EXPECT_EQ(cpus_of(world), (NumberSet{2, 3}));
+    EXPECT_EQ(world.crew->helper_count(), 2U);
+}
+
 TEST(Crew, ReportsTheFirstErrorAndDoesTheRestNevertheless) {
     World world;
     std::atomic<int> done{0};

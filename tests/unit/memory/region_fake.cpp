@@ -73,9 +73,12 @@ TEST(RegionFake, DiscardedPagesOfABoundRegionComeBackWithoutKilling) {
     const auto region = world.made(spec_of(64, NEAR_POLICY_BIND, {1}, true));
     ASSERT_TRUE(region->advise(0, region->bytes(), NEAR_ADVICE_DISCARD));
     world.machine.nodes().set_room(1, 0);
-    ASSERT_TRUE(region->prefault(NEAR_PREFAULT_ON_NODE));
+    const Done done = region->prefault(NEAR_PREFAULT_ON_NODE);
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().status, NEAR_E_STRICT) << "in, but not where strict mode wants them";
     EXPECT_EQ(world.machine.nodes().kills(), 0U);
     EXPECT_EQ(region->placement().reason_code, NEAR_REASON_ELSEWHERE);
+    EXPECT_EQ(region->placement().present_pages, 64U);
 }
 
 TEST(RegionFake, MisplacedPagesAreMovedBeforeTheyAreBound) {

@@ -4,6 +4,7 @@
 
 #include <nearpool/level.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <sched.h>
 
@@ -118,6 +119,70 @@ TEST_F(RegionReal, AnInheritedPolicyDecidesNothing) {
     if (!topology_->node(nodes_.front())->allowed_cpus.empty()) {
         EXPECT_EQ(histogram(by_crew.get()), (Histogram{{nodes_.front(), 512}}));
     }
+}
+
+// Another thread that maps memory at the very moment when a call of ours has failed.
+class Neighbour final : public MemoryPort {
+public:
+    ~Neighbour() override {
+        for (void *address : mapped_) {
+            inner_.unmap(address, bytes);
+        }
+    }
+    int map(std::size_t size, int protection, int flags, int descriptor, uint64_t offset, void **address) override {
+        return seen(inner_.map(size, protection, flags, descriptor, offset, address));
+    }
+    int protect(void *address, std::size_t size, int protection) override {
+        return seen(inner_.protect(address, size, protection));
+    }
+    int unmap(void *address, std::size_t size) override { return inner_.unmap(address, size); }
+    int advise(void *address, std::size_t size, int advice) override { return inner_.advise(address, size, advice); }
+    int lock(void *address, std::size_t size) override { return inner_.lock(address, size); }
+    int unlock(void *address, std::size_t size) override { return inner_.unlock(address, size); }
+    int create_memfd(const char *name, unsigned flags) override { return inner_.create_memfd(name, flags); }
+
+    // Of what was mapped, how much is no longer there.
+    std::size_t lost() {
+        return static_cast<std::size_t>(std::count_if(mapped_.begin(), mapped_.end(), [&](void *address) {
+            return inner_.advise(address, bytes, sys::advice_normal) != 0; // ENOMEM: not mapped
+        }));
+    }
+    std::size_t mapped() const { return mapped_.size(); }
+
+private:
+    int seen(int error) {
+        for (int i = 0; error != 0 && i < 64; i++) {
+            void *address = nullptr;
+            const int flags = sys::map_private | sys::map_anonymous;
+            if (inner_.map(bytes, sys::protect_read_write, flags, -1, 0, &address) == 0) {
+                mapped_.push_back(address);
+            }
+        }
+        return error;
+    }
+
+    static constexpr std::size_t bytes = std::size_t{128} << 10U;
+    MemoryPort &inner_ = real_ports().memory;
+    std::vector<void *> mapped_;
+};
+
+// The kernel unmaps what is in the way of a mapping at a given place, and only then finds that it has no huge pages.
+TEST_F(RegionReal, NothingOfAnotherThreadIsUnmappedWhenAMappingFails) {
+    Neighbour neighbour;
+    const Ports &all = ports_.ports();
+    const Ports ports{neighbour, all.policy, all.affinity, all.futex, all.files, all.threads};
+    for (const int32_t pages : {NEAR_PAGES_1G, NEAR_PAGES_2M, NEAR_PAGES_BASE}) {
+        for (const int32_t backing : {NEAR_BACKING_ANONYMOUS, NEAR_BACKING_SHARED}) {
+            RegionSpec spec = spec_of(1, NEAR_POLICY_BIND, {nodes_.front()});
+            spec.bytes = std::size_t{4000} << 30U; // base pages: more than is committed to, unless all is
+            spec.pages = pages;
+            spec.backing = backing;
+            spec.prefault = NEAR_PREFAULT_NONE;
+            { const auto region = Region::create(ports, topology_, *crew_, spec); }
+            EXPECT_EQ(neighbour.lost(), 0U) << pages_name(pages) << ", backing " << backing;
+        }
+    }
+    EXPECT_GT(neighbour.mapped(), 0U) << "nothing failed, so nothing was proven";
 }
 
 TEST_F(RegionReal, EveryFailedStepGivesEverythingBack) {

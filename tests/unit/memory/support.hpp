@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -58,11 +59,22 @@ class PoolMemory final : public MemoryPort {
 public:
     explicit PoolMemory(MemoryPort &inner) : inner_(inner) {}
     int map(std::size_t bytes, int protection, int flags, int descriptor, uint64_t offset, void **address) override {
-        return inner_.map(bytes, protection, plain(flags), descriptor, offset, address);
+        if (flags == plain(flags)) {
+            return inner_.map(bytes, protection, flags, descriptor, offset, address);
+        }
+        pool_maps_++;
+        const int result = inner_.map(bytes + alignment, protection, plain(flags), descriptor, offset, address);
+        if (result == 0) {
+            auto *begin = static_cast<char *>(*address);
+            const std::size_t skipped = (alignment - reinterpret_cast<uintptr_t>(begin) % alignment) % alignment;
+            *address = begin + skipped;
+            inner_.unmap(begin, skipped);
+            inner_.unmap(begin + skipped + bytes, alignment - skipped);
+        }
+        return result;
     }
-    int map_at(void *address, std::size_t bytes, int protection, int flags, int descriptor, uint64_t offset) override {
-        pool_maps_ += flags != plain(flags) ? 1 : 0;
-        return inner_.map_at(address, bytes, protection, plain(flags), descriptor, offset);
+    int protect(void *address, std::size_t bytes, int protection) override {
+        return inner_.protect(address, bytes, protection);
     }
     int unmap(void *address, std::size_t bytes) override { return inner_.unmap(address, bytes); }
     int advise(void *address, std::size_t bytes, int advice) override {
@@ -82,7 +94,8 @@ public:
     int pool_maps() const { return pool_maps_; }
 
 private:
-    static int plain(int flags) { return flags & (sys::map_shared | sys::map_private | sys::map_anonymous | 0x4000); }
+    static constexpr std::size_t alignment = std::size_t{2} << 20U;
+    static int plain(int flags) { return flags & (sys::map_shared | sys::map_private | sys::map_anonymous); }
 
     MemoryPort &inner_;
     int pool_maps_ = 0;
@@ -116,6 +129,12 @@ public:
         machine.files().set("/sys/devices/system/node/node" + std::to_string(node) + "/hugepages/hugepages-" + size +
                                 "/free_hugepages",
                             std::to_string(free_pages) + "\n");
+    }
+
+    // Nobody may look page by page, and /proc/self/numa_maps says where pages are.
+    void forbid_looking() {
+        ports.fail_always(fakes::Call::policy_query, EPERM);
+        machine.files().set("/proc/self/numa_maps", [this] { return machine.nodes().numa_maps(); });
     }
 
     Result<std::unique_ptr<Region>> make(const RegionSpec &spec) {

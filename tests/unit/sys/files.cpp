@@ -79,12 +79,25 @@ TEST_F(Files, SayWhyNot) {
     EXPECT_EQ(files_.open(folder_, O_RDWR), -EISDIR);
     uint64_t bytes = 0;
     long magic = 0;
+    std::size_t block = 0;
     EXPECT_EQ(files_.size(-1, &bytes), -EBADF);
-    EXPECT_EQ(files_.filesystem(-1, &magic), -EBADF);
+    EXPECT_EQ(files_.filesystem(-1, &magic, &block), -EBADF);
     const int descriptor = files_.open(file_, O_RDONLY);
     ASSERT_GE(descriptor, 0);
     EXPECT_EQ(files_.truncate(descriptor, 0), -EINVAL);
     files_.close(descriptor);
+}
+
+TEST_F(Files, AreReadInPartsAsLongAsAnyoneWants) {
+    std::size_t parts = 0;
+    EXPECT_EQ(files_.read_parts("/proc/self/smaps",
+                                [&](const char *, std::size_t) {
+                                    parts++;
+                                    return parts < 2;
+                                }),
+              0);
+    EXPECT_EQ(parts, 2U);
+    EXPECT_EQ(files_.read_parts(folder_ + "/absent", [](const char *, std::size_t) { return true; }), -ENOENT);
 }
 
 TEST(MemoryPort, AMemfdLiesOnAMemoryFileSystemAndIsClosedOnExec) {
@@ -93,7 +106,9 @@ TEST(MemoryPort, AMemfdLiesOnAMemoryFileSystemAndIsClosedOnExec) {
     ASSERT_GE(descriptor, 0);
     EXPECT_NE(::fcntl(descriptor, F_GETFD) & FD_CLOEXEC, 0);
     long magic = 0;
-    EXPECT_EQ(ports.files.filesystem(descriptor, &magic), 0);
+    std::size_t block = 0;
+    EXPECT_EQ(ports.files.filesystem(descriptor, &magic, &block), 0);
+    EXPECT_EQ(block, base_page_bytes());
     EXPECT_EQ(magic, sys::filesystem_tmpfs);
     EXPECT_EQ(ports.files.truncate(descriptor, base_page_bytes()), 0);
     void *address = nullptr;
@@ -115,13 +130,14 @@ TEST(MemoryPort, SaysWhyNotAndLeavesTheAddressAlone) {
     EXPECT_EQ(memory.create_memfd("test", ~0U), -EINVAL);
 }
 
-TEST(MemoryPort, PutsAMappingOverAnother) {
+TEST(MemoryPort, OpensAPartOfAReservation) {
     MemoryPort &memory = real_ports().memory;
     const std::size_t page = base_page_bytes();
     const int flags = sys::map_private | sys::map_anonymous;
     void *address = nullptr;
     ASSERT_EQ(memory.map(2 * page, sys::protect_none, flags, -1, 0, &address), 0);
-    ASSERT_EQ(memory.map_at(address, page, sys::protect_read_write, flags, -1, 0), 0);
+    ASSERT_EQ(memory.protect(address, page, sys::protect_read_write), 0);
+    EXPECT_EQ(memory.protect(static_cast<char *>(address) + 1, page, sys::protect_read), -EINVAL);
     *static_cast<volatile char *>(address) = 1;
     EXPECT_EQ(memory.advise(address, page, sys::advice_dont_need), 0);
     EXPECT_EQ(*static_cast<volatile char *>(address), 0);
