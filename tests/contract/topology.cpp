@@ -42,6 +42,7 @@ near_topology_info info_of(const near_topology *topology) {
     return info;
 }
 
+// F3: discovered once, and shared.
 TEST(TopologyCreate, GivesThisMachineWithoutOptionsAndAlwaysTheSame) {
     near_topology *first = nullptr;
     near_topology *second = nullptr;
