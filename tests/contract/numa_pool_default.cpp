@@ -2,9 +2,7 @@
 // The process's own pool. Each test looks at it in a process of its own, made by fork(): it cannot be shut down.
 #include "contract/numa_pool_support.hpp"
 
-#include <algorithm>
 #include <atomic>
-#include <sys/resource.h>
 
 using namespace nearpool_test;
 
@@ -84,30 +82,6 @@ TEST(DefaultPool, AsksForAPlaceToBeWrittenTo) {
     Error error;
     EXPECT_EQ(numa_pool_default(nullptr, &error), NEAR_E_INVALID);
     EXPECT_TRUE(error.says("numa_pool_default: pool is NULL")) << error.message;
-}
-
-// The soft limit of open files, which any process may lower and raise again.
-bool limit_files(rlim_t files) {
-    rlimit limit{};
-    ::getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = std::min(files, limit.rlim_max);
-    return ::setrlimit(RLIMIT_NOFILE, &limit) == 0;
-}
-
-// design.md section 4: a failed creation is retried. The variable keeps hwloc from making a machine up.
-ALONE_TEST(DefaultPool, OfAMachineThatCannotBeReadIsTriedAgain) {
-    setenv("HWLOC_SYNTHETIC", "numa:4 pu:4", 1);
-    ASSERT_TRUE(limit_files(0));
-    numa_pool *pool = nullptr;
-    Error error;
-    EXPECT_EQ(numa_pool_default(&pool, &error), NEAR_E_TOPOLOGY) << error.message;
-    EXPECT_TRUE(error.says("numa_pool_default: ")) << error.message;
-    EXPECT_EQ(numa_pool_create(nullptr, &pool, &error), NEAR_E_TOPOLOGY) << error.message;
-    EXPECT_TRUE(error.says("numa_pool_create: ")) << error.message;
-    EXPECT_EQ(pool, nullptr);
-    ASSERT_TRUE(limit_files(1024));
-    EXPECT_EQ(numa_pool_submit(default_pool(), NUMA_POOL_NODE_LOCAL, succeed, nullptr), NEAR_OK);
-    EXPECT_EQ(wait_idle(default_pool()), NEAR_OK);
 }
 
 ALONE_TEST(DefaultPool, IsFreshInAChild) {
