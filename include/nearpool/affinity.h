@@ -49,7 +49,7 @@ typedef struct near_pin_report {
  *
  * @errors
  * - ::NEAR_E_EMPTY_SET    @p cpu_count is 0
- * - ::NEAR_E_INVALID      @p cpus or @p pin is NULL, or strict is neither 0 nor 1
+ * - ::NEAR_E_INVALID      @p cpus or @p pin is NULL, no memory holds @p cpu_count of them, or strict is neither 0 nor 1
  * - ::NEAR_E_VERSION      the options have a size or a field that this library does not know
  * - ::NEAR_E_TOPOLOGY     @p topology is NULL and this machine could not be read
  * - ::NEAR_E_NO_CPU       one of the CPUs does not exist
@@ -188,7 +188,7 @@ NEAR_API NEAR_MUST_CHECK near_status near_affinity_get(uint32_t *cpus, size_t ca
  *
  * @errors
  * - ::NEAR_E_EMPTY_SET  @p cpu_count is 0
- * - ::NEAR_E_INVALID    @p cpus is NULL
+ * - ::NEAR_E_INVALID    @p cpus is NULL, or no memory holds @p cpu_count of them
  * - ::NEAR_E_NO_CPU     one of the CPUs does not exist on this machine
  * - ::NEAR_E_BUSY       the thread holds a pin
  * - ::NEAR_E_SYSTEM     the kernel refused

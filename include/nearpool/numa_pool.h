@@ -70,7 +70,7 @@ typedef struct numa_pool_options {
  *
  * @errors
  * - ::NEAR_E_INVALID      @p pool is NULL; an unknown steal policy; a strict that is not 0 or 1; nodes NULL with a
- * count; a node listed twice; more than 65 535 workers
+ *                         count; a count that no memory holds; a node listed twice; more than 65 535 workers
  * - ::NEAR_E_VERSION      the options have a size or a field that this library does not know
  * - ::NEAR_E_EMPTY_SET    nodes are given and node_count is 0
  * - ::NEAR_E_TOPOLOGY     no topology was given and this machine could not be read
@@ -134,14 +134,15 @@ NEAR_API void numa_pool_destroy(numa_pool *pool);
  *
  * @param[in]  pool        a pool.
  * @param[in]  timeout_ns  how long at most; ::NEAR_FOREVER.
- * @param[out] left        tasks that have not ended; may be NULL; also written at ::NEAR_E_TIMEOUT.
+ * @param[out] left        tasks that have not ended; may be NULL; also written at ::NEAR_E_TIMEOUT, where 0 says that
+ *                         only threads are left to end.
  * @param[out] error       the sentence; may be NULL.
  *
  * @errors
  * - ::NEAR_E_INVALID      @p pool is NULL
  * - ::NEAR_E_NOT_ALLOWED  it is the default pool
  * - ::NEAR_E_BUSY         called from one of the pool's own tasks
- * - ::NEAR_E_TIMEOUT      tasks are left, and @p left says how many
+ * - ::NEAR_E_TIMEOUT      tasks or threads have not ended; @p left says how many tasks
  * - ::NEAR_E_FORKED       the pool was made in the parent of this process
  *
  * @threads{safe}
@@ -153,10 +154,11 @@ NEAR_API NEAR_MUST_CHECK near_status numa_pool_shutdown(numa_pool *pool, uint64_
                                                         near_error *error);
 
 /**
- * @brief Where the caller runs, if it is a task.
+ * @brief Where the caller runs, if it is a worker: in a task, a discard or a callback of numa_pool_options.
  *
  * @param[out] pool    the pool whose worker this is; may be NULL.
- * @param[out] node    the worker's node; may be NULL.
+ * @param[out] node    the node on which the worker is; may be NULL. It is not a node of the pool when the worker only
+ *                     serves nodes without CPUs: submit to ::NUMA_POOL_NODE_LOCAL, which is then the first of these.
  * @param[out] worker  its index in the node; may be NULL.
  *
  * @errors

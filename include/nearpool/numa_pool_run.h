@@ -21,7 +21,7 @@ extern "C" {
  * @param[in] pool       a pool.
  * @param[in] node       a node of the pool, or ::NUMA_POOL_NODE_LOCAL: the caller's, or the pool's node nearest to it.
  *                       On a topology of another machine: the node that has a CPU of the caller's number there, else
- * the first.
+ *                       the first.
  * @param[in] run        the task.
  * @param[in] user_data  passed to it.
  *
@@ -55,7 +55,8 @@ NEAR_API NEAR_MUST_CHECK near_status numa_pool_submit(numa_pool *pool, uint32_t 
  * @param[in] group       a group of this pool that they belong to, or NULL.
  *
  * @errors
- * - ::NEAR_E_INVALID    @p pool or @p tasks is NULL, a task's run is NULL, or @p group is of another pool
+ * - ::NEAR_E_INVALID    @p pool or @p tasks is NULL, a task's run is NULL, @p group is of another pool, or
+ *                       @p task_count is one that no memory holds
  * - ::NEAR_E_EMPTY_SET  @p task_count is 0
  * - ::NEAR_E_BUSY       @p group is cancelled and was not waited for since
  * - ::NEAR_E_NO_NODE    @p node is not in the pool

@@ -131,7 +131,8 @@ NEAR_API NEAR_MUST_CHECK near_status numa_pool_get_counts(numa_pool *pool, uint3
  * @brief Who ran whose tasks: a matrix with a row and a column per node, in the order of numa_pool_nodes().
  *
  * Element [row * node_count + column] counts the tasks of the column's node that the row's workers ran. The diagonal is
- * what was run locally. A row whose node has no workers is zero.
+ * what was run locally. What a node's serving node ran is in the serving node's row, and the row of a node without
+ * workers is zero; but when the serving node is not in the pool, the first of the nodes that it serves has its row.
  *
  * @param[in]  pool      a pool.
  * @param[out] matrix    the elements; NULL with capacity 0 asks only for @p needed.

@@ -6,9 +6,18 @@
  * @file
  * @brief Status codes, and the sentence that comes with one.
  *
- * Every function that can fail returns a ::near_status. Slow calls also take a ::near_error of the caller, which
- * receives the whole sentence; hot calls return only the status, and near_status_text() has a general sentence for it.
- * The hot calls are numa_pool_submit(), numa_pool_submit_tasks(), numa_pool_group_submit() and numa_pool_current().
+ * Every function that can fail returns a ::near_status. Calls that make, place, wait or end something also take a
+ * ::near_error of the caller, which receives the whole sentence. These return only the status, and near_status_text()
+ * has a general sentence for it:
+ * - the hot calls numa_pool_submit(), numa_pool_submit_tasks(), numa_pool_group_submit() and numa_pool_current();
+ * - those that only read what is known already: numa_pool_nodes(), near_capabilities_missing(),
+ *   near_region_descriptor(), all of the topology that take no ::near_error, and all with `_get_` in their name but
+ *   near_affinity_get();
+ * - numa_pool_group_cancel() and near_log_set_callback().
+ *
+ * Two errors are possible where no list of errors names them. ::NEAR_E_VERSION: a ::near_error is given whose
+ * struct_size is none that this library knows; then nothing else was looked at, and nothing was done. ::NEAR_E_NOMEM:
+ * there is no memory for the answer or for what leads to it; then no output was written.
  */
 
 #include <nearpool/export.h>
@@ -34,7 +43,7 @@ enum {
     NEAR_E_TOPOLOGY = -8,      /**< objects of different topologies were mixed, or a topology could not be read */
     NEAR_E_TASK = -9,          /**< a task failed */
     NEAR_E_SYSTEM = -10,       /**< a system call failed; near_error::native_code is its errno */
-    NEAR_E_NOMEM = -11,        /**< out of memory */
+    NEAR_E_NOMEM = -11,        /**< out of memory; from any call that needs some */
     NEAR_E_AGAIN = -12,        /**< a bounded queue is full */
     NEAR_E_TIMEOUT = -13,      /**< the time given was not enough */
     NEAR_E_SHUTDOWN = -14,     /**< the pool takes no more work */
@@ -61,7 +70,8 @@ enum {
 /**
  * @brief What went wrong, in a struct of the caller: 512 bytes, no allocation, nothing to free.
  *
- * Set struct_size before the call. Written only when the call fails.
+ * Set struct_size before the call: every call refuses an unknown one with ::NEAR_E_VERSION, and does not write there.
+ * Written only when the call fails.
  */
 typedef struct near_error {
     uint32_t struct_size;  /**< in: sizeof(near_error) */

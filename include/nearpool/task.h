@@ -27,7 +27,7 @@ typedef near_status (*numa_pool_task_fn)(void *user_data);
 /**
  * @brief Frees what a task carries, called once instead of the task when the task will not run.
  *
- * Called on the thread that cancels or a worker thread, with nothing held; it must not wait for tasks.
+ * Called on a worker thread of the pool, with nothing held; it must not wait for tasks.
  *
  * @param[in] user_data  as given when the task was submitted.
  */

@@ -16,7 +16,10 @@ Done check_cpus(const uint32_t *cpus, size_t cpu_count) {
     if (cpu_count == 0) {
         return fail(NEAR_E_EMPTY_SET, "cpus is empty; name at least one CPU");
     }
-    return check_pointer(cpus, "cpus");
+    if (Done ok = check_pointer(cpus, "cpus"); !ok) {
+        return ok;
+    }
+    return check_count(cpu_count, sizeof *cpus, "cpus");
 }
 
 NumberSet set_of(const uint32_t *cpus, size_t cpu_count) {

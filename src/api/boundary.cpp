@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/boundary.hpp"
 
+#include "base/status.hpp"
 #include "base/text.hpp"
 
 #include <cxxabi.h>
 #include <exception>
 #include <new>
+#include <stdexcept>
 
 namespace nearpool::api {
 namespace {
@@ -20,14 +22,16 @@ void write_error(near_error *error, const Error &why, const char *operation) {
     error->status = why.status;
     error->native_domain = why.domain;
     error->native_code = why.code;
-    copy_text(error->message, size - message_offset, operation + (": " + why.message));
+    const std::string sentence = why.message.empty() ? status_text(why.status) : why.message;
+    copy_text(error->message, size - message_offset, operation + (": " + sentence));
 }
 
 } // namespace
 
 bool usable(const near_error *error) {
-    return error == nullptr || (check_struct_size("near_error", error->struct_size, sizeof(near_error)) &&
-                                error->struct_size > message_offset);
+    return error == nullptr ||
+           (check_struct_size("near_error", error->struct_size, sizeof(near_error), alignof(near_error)) &&
+            error->struct_size > message_offset);
 }
 
 near_status report(const char *operation, const Error &why, near_error *error) noexcept {
@@ -45,6 +49,8 @@ near_status report_exception(const char *operation, near_error *error) {
         throw;
     } catch (const std::bad_alloc &) {
         return report(operation, Error{NEAR_E_NOMEM, NEAR_DOMAIN_NONE, 0, {}}, error);
+    } catch (const std::length_error &) { // more than any memory has room for
+        return report(operation, Error{NEAR_E_NOMEM, NEAR_DOMAIN_NONE, 0, {}}, error);
     } catch (const abi::__forced_unwind &) { // must not be swallowed
         throw;
     } catch (const std::exception &exception) {
@@ -58,14 +64,21 @@ Done check_pointer(const void *pointer, const char *name) {
     return pointer != nullptr ? Done() : fail(NEAR_E_INVALID, "%s is NULL", name);
 }
 
-Done check_list(const void *list, std::size_t count, const char *name) {
+Done check_count(std::size_t count, std::size_t element_bytes, const char *name) {
+    if (count > PTRDIFF_MAX / element_bytes) {
+        return fail(NEAR_E_INVALID, "%s has a count of %zu, and no memory holds so many", name, count);
+    }
+    return {};
+}
+
+Done check_list(const uint32_t *list, std::size_t count, const char *name) {
     if (list == nullptr && count != 0) {
         return fail(NEAR_E_INVALID, "%s is NULL with a count of %zu", name, count);
     }
     if (list != nullptr && count == 0) {
         return fail(NEAR_E_EMPTY_SET, "%s is empty; pass NULL for the default", name);
     }
-    return {};
+    return check_count(count, sizeof *list, name);
 }
 
 Done check_output_list(const void *list, std::size_t capacity, const std::size_t *needed, const char *name) {

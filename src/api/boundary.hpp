@@ -34,16 +34,24 @@ template <class Body> near_status guarded(const char *operation, near_error *err
     }
 }
 
-// The same for functions that return only a status.
+// The same for functions that return only a status; the sentence of a check that both kinds share goes nowhere.
 template <class Body> near_status guarded(Body &&body) {
     return guarded("", nullptr, static_cast<Body &&>(body));
+}
+
+// An error of a function that returns only a status: nobody reads a sentence.
+inline Done as_done(Status status) {
+    return status == NEAR_OK ? Done() : Done(Error{status, NEAR_DOMAIN_NONE, 0, {}});
 }
 
 // "name is NULL", in the order of the parameters.
 Done check_pointer(const void *pointer, const char *name);
 
+// No array has so many elements: who names such a count has computed it wrong, and looking would leave the memory.
+Done check_count(std::size_t count, std::size_t element_bytes, const char *name);
+
 // The rules of an input list: NULL with 0 is the default, a pointer with 0 an empty set, NULL with a count invalid.
-Done check_list(const void *list, std::size_t count, const char *name);
+Done check_list(const uint32_t *list, std::size_t count, const char *name);
 
 // The rules of an output list (nearpool.h), checked before the work is done.
 Done check_output_list(const void *list, std::size_t capacity, const std::size_t *needed, const char *name);

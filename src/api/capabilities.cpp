@@ -55,7 +55,7 @@ near_status near_capabilities_get(const near_capabilities *capabilities, int32_t
             return ok;
         }
         if (which < 0 || which >= NEAR_CAPABILITY_COUNT) {
-            return fail(NEAR_E_INVALID, "%d is no capability (NEAR_CAPABILITY_*)", which);
+            return as_done(NEAR_E_INVALID);
         }
         if (Done ok = check_output(capability, "near_capability"); !ok) {
             return ok;

@@ -3,14 +3,31 @@
 
 #include "api/process.hpp"
 
+#include <pthread.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
 #include <new>
 
 namespace nearpool::api {
 namespace {
 
+// A default pool, and the one of the process that forked this one. That one is never freed: its handle is the
+// library's, and whoever still has it must be told NEAR_E_FORKED.
+struct Made {
+    numa::Pool *pool;
+    const Made *of_parent;
+};
+
 struct Holder {
     std::mutex mutex;
-    std::atomic<numa::Pool *> pool{nullptr};
+    std::atomic<const Made *> newest{nullptr};
+
+    numa::Pool *of_this_process() const {
+        const Made *made = newest.load(std::memory_order_acquire);
+        return made != nullptr && !made->pool->forked() ? made->pool : nullptr;
+    }
 };
 
 Holder &holder();
@@ -29,41 +46,36 @@ Holder &holder() {
     return *only;
 }
 
-Result<numa::Pool *> make_pool() {
+Result<Ref<numa::Pool>> make_pool() {
     Result<Ref<const Topology>> machine = this_machine();
     if (!machine) {
         return machine.error();
     }
     numa::PoolOptions options;
     options.process_wide = true;
-    Result<Ref<numa::Pool>> pool = numa::Pool::create(real_ports(), crew(), machine.take(), options);
-    if (!pool) {
-        return pool.error();
-    }
-    return pool.value().detach();
+    return numa::Pool::create(real_ports(), crew(), machine.take(), options);
 }
 
 } // namespace
 
 Result<numa::Pool *> default_pool() {
     Holder &only = holder();
-    numa::Pool *known = only.pool.load(std::memory_order_acquire);
-    if (known != nullptr && !known->forked()) {
+    if (numa::Pool *known = only.of_this_process(); known != nullptr) {
         return known;
     }
     const std::lock_guard<std::mutex> lock(only.mutex);
-    known = only.pool.load(std::memory_order_acquire);
-    if (known != nullptr && !known->forked()) {
+    if (numa::Pool *known = only.of_this_process(); known != nullptr) {
         return known;
     }
-    Result<numa::Pool *> made = make_pool();
-    if (made) {
-        only.pool.store(made.value(), std::memory_order_release);
-        if (known != nullptr) {
-            known->destroy(); // the parent's
-        }
+    auto made = std::make_unique<Made>();
+    Result<Ref<numa::Pool>> pool = make_pool();
+    if (!pool) {
+        return pool.error();
     }
-    return made;
+    made->pool = pool.value().detach();
+    made->of_parent = only.newest.load(std::memory_order_relaxed);
+    only.newest.store(made.get(), std::memory_order_release);
+    return made.release()->pool;
 }
 
 } // namespace nearpool::api

@@ -7,6 +7,8 @@
 
 #include <nearpool/numa_pool.h>
 
+#include <algorithm>
+
 using namespace nearpool;
 using namespace nearpool::api;
 
@@ -25,7 +27,6 @@ Result<numa::PoolOptions> pool_options(const numa_pool_options &from) {
     }
     numa::PoolOptions options;
     options.request.steal_policy = from.steal_policy;
-    options.request.nodes.assign(from.nodes, from.nodes + from.node_count);
     options.request.workers_per_node = from.workers_per_node;
     options.request.strict = from.strict != 0;
     options.queue_capacity = from.queue_capacity;
@@ -35,6 +36,11 @@ Result<numa::PoolOptions> pool_options(const numa_pool_options &from) {
     options.thread_stop = from.thread_stop;
     options.user_data = from.user_data;
     return options;
+}
+
+// One more than there are is enough to find the one that is listed twice or does not exist, however long the list.
+std::vector<uint32_t> listed_nodes(const numa_pool_options &from, const Topology &topology) {
+    return {from.nodes, from.nodes + std::min(from.node_count, topology.nodes().size() + 1)};
 }
 
 } // namespace
@@ -58,6 +64,7 @@ near_status numa_pool_create(const numa_pool_options *options, numa_pool **pool,
         if (!topology) {
             return topology.error();
         }
+        wanted.value().request.nodes = listed_nodes(read.value(), *topology.value());
         Result<Ref<numa::Pool>> made = numa::Pool::create(real_ports(), crew(), topology.take(), wanted.value());
         if (!made) {
             return made.error();

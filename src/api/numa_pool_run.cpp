@@ -11,11 +11,6 @@ using namespace nearpool::api;
 
 namespace {
 
-// The sentence of a status from a hot path.
-Done as_done(Status status) {
-    return status == NEAR_OK ? Done() : Done(Error{status, NEAR_DOMAIN_NONE, 0, {}});
-}
-
 Done submit_all(numa::Pool &pool, uint32_t node, const near_task *tasks, std::size_t count, numa::Group *group) {
     std::vector<numa::Item> items;
     items.reserve(count);
@@ -62,7 +57,12 @@ near_status numa_pool_submit_tasks(numa_pool *pool, uint32_t node, const near_ta
     if (group != nullptr && &group_of(group)->pool() != pool_of(pool)) {
         return NEAR_E_INVALID;
     }
-    return guarded([&] { return submit_all(*pool_of(pool), node, tasks, task_count, group_of(group)); });
+    return guarded([&]() -> Done {
+        if (Done ok = check_count(task_count, sizeof *tasks, "tasks"); !ok) {
+            return ok;
+        }
+        return submit_all(*pool_of(pool), node, tasks, task_count, group_of(group));
+    });
 }
 
 near_status numa_pool_parallel_for(numa_pool *pool, size_t begin, size_t end, size_t grain, numa_pool_range_fn body,

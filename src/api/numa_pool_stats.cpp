@@ -10,14 +10,6 @@ using namespace nearpool::api;
 
 namespace {
 
-Result<std::size_t> index_of(const numa::Pool &pool, uint32_t node) {
-    const std::optional<std::size_t> index = pool.plan().find(node);
-    if (!index) {
-        return fail(NEAR_E_NO_NODE, "node %u is not in this pool", node);
-    }
-    return *index;
-}
-
 numa_pool_info info_of(numa::Pool &pool) {
     numa_pool_info info{};
     const Enforcement enforcement = pool.enforcement();
@@ -86,14 +78,14 @@ near_status numa_pool_get_node_info(numa_pool *pool, uint32_t node, numa_pool_no
         if (Done ok = check_pointer(pool, "pool"); !ok) {
             return ok;
         }
-        const Result<std::size_t> index = index_of(*pool_of(pool), node);
+        const std::optional<std::size_t> index = pool_of(pool)->plan().find(node);
         if (!index) {
-            return index.error();
+            return as_done(NEAR_E_NO_NODE);
         }
         if (Done ok = check_output(info, "numa_pool_node_info"); !ok) {
             return ok;
         }
-        write_struct(info, node_info_of(*pool_of(pool), index.value()));
+        write_struct(info, node_info_of(*pool_of(pool), *index));
         return {};
     });
 }
@@ -103,13 +95,9 @@ near_status numa_pool_get_counts(numa_pool *pool, uint32_t node, numa_pool_count
         if (Done ok = check_pointer(pool, "pool"); !ok) {
             return ok;
         }
-        std::optional<std::size_t> index;
-        if (node != NEAR_NODE_UNKNOWN) {
-            const Result<std::size_t> found = index_of(*pool_of(pool), node);
-            if (!found) {
-                return found.error();
-            }
-            index = found.value();
+        const std::optional<std::size_t> index = pool_of(pool)->plan().find(node);
+        if (!index && node != NEAR_NODE_UNKNOWN) {
+            return as_done(NEAR_E_NO_NODE);
         }
         if (Done ok = check_output(counts, "numa_pool_counts"); !ok) {
             return ok;

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/process.hpp"
 
+#include <pthread.h>
+
+#include <atomic>
 #include <mutex>
+#include <new>
 
 namespace nearpool::api {
 

@@ -31,6 +31,9 @@ extern "C" near_status near_region_create(const near_topology *topology, size_t 
         if (!known) {
             return known.error();
         }
+        if (Done ok = check_count(known.value().node_count, sizeof *known.value().nodes, "nodes"); !ok) {
+            return ok;
+        }
         const Result<RegionSpec> spec = region_spec(*machine.value(), bytes, known.value());
         if (!spec) {
             return spec.error();

@@ -28,8 +28,10 @@ extern "C" near_status near_region_prefault(near_region *region, int32_t prefaul
 
 extern "C" near_status near_region_rebind(near_region *region, int32_t policy, const uint32_t *nodes, size_t node_count,
                                           uint32_t strict, near_error *error) {
-    return with_region("near_region_rebind", region, error,
-                       [&](Region &it) { return it.rebind(policy, nodes, node_count, strict); });
+    return with_region("near_region_rebind", region, error, [&](Region &it) {
+        Done possible = check_count(node_count, sizeof *nodes, "nodes");
+        return possible ? it.rebind(policy, nodes, node_count, strict) : possible;
+    });
 }
 
 extern "C" near_status near_region_migrate(near_region *region, uint32_t node, size_t *moved_pages, near_error *error) {

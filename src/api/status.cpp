@@ -34,6 +34,7 @@ const char *near_log_level_name(int32_t level) {
 }
 
 near_status near_log_set_callback(near_log_fn callback, void *user_data, int32_t level) {
-    return nearpool::api::guarded([&] { return nearpool::set_log_callback(callback, user_data, level); });
+    using namespace nearpool;
+    return api::guarded([&] { return api::as_done(set_log_callback(callback, user_data, level)); });
 }
 }

@@ -154,7 +154,7 @@ near_status near_topology_node_info(const near_topology *topology, uint32_t node
         }
         const Node *known = found.value()->node(node);
         if (known == nullptr) {
-            return found.value()->no_node(node);
+            return as_done(NEAR_E_NO_NODE);
         }
         write_struct(info, info_of(*known));
         return {};

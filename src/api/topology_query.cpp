@@ -19,7 +19,7 @@ template <class Body> Done with_node(const near_topology *handle, uint32_t node,
     }
     const Topology &topology = *found.value();
     const Node *known = topology.node(node);
-    return known == nullptr ? Done(topology.no_node(node)) : body(topology, *known);
+    return known == nullptr ? as_done(NEAR_E_NO_NODE) : body(topology, *known);
 }
 
 template <class Choose>
@@ -147,8 +147,7 @@ near_status near_topology_cpu_info(const near_topology *topology, uint32_t cpu, 
         }
         const Cpu *known = found.value()->cpu(cpu);
         if (known == nullptr) {
-            return fail(NEAR_E_NO_CPU, "CPU %u is not in this topology (CPUs %s)", cpu,
-                        found.value()->cpu_numbers().text().c_str());
+            return as_done(NEAR_E_NO_CPU);
         }
         write_struct(info, info_of(*known));
         return {};
@@ -162,7 +161,7 @@ near_status near_topology_link(const near_topology *topology, uint32_t from, uin
         }
         return with_node(topology, from, [&](const Topology &machine, const Node &) -> Done {
             if (machine.node(to) == nullptr) {
-                return machine.no_node(to);
+                return as_done(NEAR_E_NO_NODE);
             }
             const Link &known = machine.link(from, to);
             write_struct(link, near_link{0, known.distance, known.bandwidth_mib_per_s, known.latency_ns});

@@ -3,8 +3,6 @@
 
 #include <pthread.h>
 
-#include <mutex>
-
 namespace nearpool {
 
 std::atomic<uint64_t> detail::fork_count{0};

@@ -77,6 +77,15 @@ void deliver(Sink &target, int32_t level, const std::string &line) {
     target.callback(level, line.c_str(), target.user_data);
 }
 
+// Nothing where there is no memory for the line: a message must not make a call fail that has already done its work.
+std::optional<std::string> line_of(const char *format, va_list list) {
+    try {
+        return format_list(format, list);
+    } catch (const std::bad_alloc &) {
+        return std::nullopt;
+    }
+}
+
 } // namespace
 
 const char *log_level_name(int32_t level) {
@@ -85,7 +94,11 @@ const char *log_level_name(int32_t level) {
 }
 
 bool log_enabled(int32_t level) {
-    return level <= sink().level.load(std::memory_order_relaxed);
+    try {
+        return level <= sink().level.load(std::memory_order_relaxed);
+    } catch (const std::bad_alloc &) { // the first message of all, and no memory for what sends it
+        return false;
+    }
 }
 
 void log(int32_t level, const char *format, ...) {
@@ -94,28 +107,35 @@ void log(int32_t level, const char *format, ...) {
     }
     va_list list;
     va_start(list, format);
-    const std::string line = format_list(format, list);
+    const std::optional<std::string> line = line_of(format, list);
     va_end(list);
+    if (!line) {
+        return;
+    }
     Sink &target = sink();
     const std::shared_lock<std::shared_mutex> lock(target.mutex);
+    if (!log_enabled(level)) { // the callback has gone since, or another has come, that asked for less
+        return;
+    }
     delivering = true;
-    deliver(target, level, line);
+    deliver(target, level, *line);
     delivering = false;
 }
 
-Done set_log_callback(near_log_fn callback, void *user_data, int32_t level) {
+Status set_log_callback(near_log_fn callback, void *user_data, int32_t level) {
     if (level < NEAR_LOG_NONE || level > NEAR_LOG_DEBUG) {
-        return fail(NEAR_E_INVALID, "level %d is none of NEAR_LOG_*", level);
+        return NEAR_E_INVALID;
     }
     if (delivering) {
-        return fail(NEAR_E_BUSY, "called from inside the callback");
+        return NEAR_E_BUSY;
     }
+    const int32_t wanted = callback != nullptr ? level : environment_level();
     Sink &target = sink();
     const std::unique_lock<std::shared_mutex> lock(target.mutex);
     target.callback = callback;
     target.user_data = user_data;
-    target.level = callback != nullptr ? level : environment_level();
-    return {};
+    target.level = wanted;
+    return NEAR_OK;
 }
 
 } // namespace nearpool

@@ -9,8 +9,9 @@ constexpr std::size_t largest = 4096; // no struct of ours will ever come near; 
 
 } // namespace
 
-Done check_struct_size(const char *name, std::size_t size, std::size_t known) {
-    if (size < smallest || size > largest || size % sizeof(uint32_t) != 0) {
+// A sizeof is a multiple of the alignment: any other size would end inside a pointer or a 64-bit number.
+Done check_struct_size(const char *name, std::size_t size, std::size_t known, std::size_t alignment) {
+    if (size < smallest || size > largest || size % alignment != 0) {
         return fail(NEAR_E_VERSION, "%s has struct_size %zu; set it to sizeof(%s), %zu in this version", name, size,
                     name, known);
     }

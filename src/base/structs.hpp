@@ -10,8 +10,8 @@
 
 namespace nearpool {
 
-// Whether this library can take a struct of `size` bytes for one that it knows with `known` bytes.
-Done check_struct_size(const char *name, std::size_t size, std::size_t known);
+// Whether this library can take a struct of `size` bytes for one that it knows with `known` bytes and that alignment.
+Done check_struct_size(const char *name, std::size_t size, std::size_t known, std::size_t alignment);
 
 // Whether the bytes past `known` of a longer input struct are all zero.
 Done check_struct_tail(const char *name, const void *data, std::size_t size, std::size_t known);
@@ -25,7 +25,7 @@ template <class T> Result<T> read_struct(const T *user, const char *name) {
         return known;
     }
     const std::size_t size = user->struct_size;
-    if (Done ok = check_struct_size(name, size, sizeof(T)); !ok) {
+    if (Done ok = check_struct_size(name, size, sizeof(T), alignof(T)); !ok) {
         return ok.error();
     }
     if (Done ok = check_struct_tail(name, user, size, sizeof(T)); !ok) {
@@ -41,7 +41,7 @@ template <class T> Done check_output(const T *user, const char *name) {
     if (user == nullptr) {
         return fail(NEAR_E_INVALID, "%s is NULL", name);
     }
-    return check_struct_size(name, user->struct_size, sizeof(T));
+    return check_struct_size(name, user->struct_size, sizeof(T), alignof(T));
 }
 
 // Writes as much of `value` as the user's struct has room for, and zeros past what this library knows.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sys/real.hpp"
 
+#include <array>
 #include <cerrno>
 #include <sched.h>
 #include <sys/syscall.h>
@@ -44,12 +45,16 @@ public:
     int get(NumberSet *cpus) override { return affinity_of(0, cpus); }
     int get_process(NumberSet *cpus) override { return affinity_of(::getpid(), cpus); }
 
+    // Without an allocation up to 8192 CPUs: pins are taken back by it when memory has run out.
     int set(const NumberSet &cpus) override {
-        std::vector<unsigned long> mask(cpus.empty() ? 1 : cpus.back() / word_bits + 1);
+        const std::size_t words = cpus.empty() ? 1 : cpus.back() / word_bits + 1;
+        std::array<unsigned long, 128> usual{};
+        std::vector<unsigned long> large(words > usual.size() ? words : 0);
+        unsigned long *mask = large.empty() ? usual.data() : large.data();
         for (const uint32_t cpu : cpus) {
             mask[cpu / word_bits] |= 1UL << (cpu % word_bits);
         }
-        const long result = ::syscall(SYS_sched_setaffinity, 0, mask.size() * sizeof(unsigned long), mask.data());
+        const long result = ::syscall(SYS_sched_setaffinity, 0, words * sizeof(unsigned long), mask);
         return result < 0 ? -errno : 0;
     }
 

@@ -160,9 +160,9 @@ Result<std::string> TopologySource::export_xml() const {
     if (hwloc_topology_export_xmlbuffer(plain_.get(), &buffer, &length, 0) < 0) {
         return fail_system_as(NEAR_E_TOPOLOGY, errno, "hwloc could not write the topology as XML");
     }
-    std::string text(buffer); // its length counts the NUL
-    hwloc_free_xmlbuffer(plain_.get(), buffer);
-    return text;
+    const auto give_back = [this](char *text) { hwloc_free_xmlbuffer(plain_.get(), text); };
+    const std::unique_ptr<char, decltype(give_back)> owned(buffer, give_back);
+    return std::string(buffer); // its length counts the NUL
 }
 
 Result<hwloc_topology_t> TopologySource::with_devices() const {

@@ -3,7 +3,14 @@
 // tests of machine.
 #include "contract/numa_pool_support.hpp"
 
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <thread>
 
 using nearpool_test::Error;
@@ -61,6 +68,8 @@ TEST(PinCpus, ChecksItsArgumentsInOrder) {
     EXPECT_EQ(near_pin_cpus(nullptr, &cpu, 0, nullptr, &pin, &error), NEAR_E_EMPTY_SET);
     EXPECT_EQ(near_pin_cpus(nullptr, nullptr, 0, nullptr, &pin, &error), NEAR_E_EMPTY_SET);
     EXPECT_EQ(near_pin_cpus(nullptr, nullptr, 1, &options, nullptr, &error), NEAR_E_INVALID);
+    EXPECT_EQ(near_pin_cpus(nullptr, &cpu, SIZE_MAX, &options, nullptr, &error), NEAR_E_INVALID)
+        << "no array is so long";
     EXPECT_EQ(near_pin_cpus(nullptr, &cpu, 1, &options, nullptr, &error), NEAR_E_VERSION);
     EXPECT_EQ(near_pin_cpus(nullptr, &absent, 1, nullptr, nullptr, &error), NEAR_E_INVALID);
     EXPECT_STREQ(error.message, "near_pin_cpus: pin is NULL");
@@ -161,6 +170,7 @@ TEST(PinGetReport, ChecksItsArguments) {
     EXPECT_EQ(near_pin_release(pin, nullptr), NEAR_OK);
 }
 
+// F4: released by the thread that made it.
 TEST(PinRelease, IsForTheLatestPinOfTheSameThread) {
     const List before = affinity();
     near_pin *outer = nullptr;
@@ -216,6 +226,37 @@ TEST(Affinity, IsReadAndSetForGood) {
     }).join();
 }
 
+// From now on this thread can neither ask for its affinity nor set it.
+bool forbid_affinity() {
+    const std::array<sock_filter, 5> program{{
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sched_getaffinity, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sched_setaffinity, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    }};
+    const sock_fprog filter{static_cast<unsigned short>(program.size()), const_cast<sock_filter *>(program.data())};
+    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+ALONE_TEST(Affinity, ThatTheKernelRefusesIsAnErrorWithItsReason) {
+    const List before = affinity();
+    if (!forbid_affinity()) {
+        GTEST_SKIP() << "[seccomp] this process may not install a filter";
+    }
+    Error error;
+    size_t needed = 77;
+    EXPECT_EQ(near_affinity_get(nullptr, 0, &needed, &error), NEAR_E_SYSTEM);
+    EXPECT_EQ(needed, 77U);
+    EXPECT_EQ(error.native_domain, NEAR_DOMAIN_ERRNO);
+    EXPECT_EQ(error.native_code, EPERM);
+    EXPECT_TRUE(error.says("near_affinity_get: ")) << error.message;
+    error = Error();
+    EXPECT_EQ(near_affinity_set(before.data(), before.size(), &error), NEAR_E_SYSTEM);
+    EXPECT_EQ(error.native_code, EPERM);
+    EXPECT_TRUE(error.says("near_affinity_set: ")) << error.message;
+}
+
 TEST(Affinity, ChecksItsArguments) {
     Error error;
     size_t needed = 0;
@@ -230,6 +271,8 @@ TEST(Affinity, ChecksItsArguments) {
     }
     EXPECT_EQ(near_affinity_set(before.data(), 0, &error), NEAR_E_EMPTY_SET);
     EXPECT_EQ(near_affinity_set(nullptr, 1, &error), NEAR_E_INVALID);
+    EXPECT_EQ(near_affinity_set(before.data(), SIZE_MAX, &error), NEAR_E_INVALID) << "no array is so long";
+    EXPECT_TRUE(error.says("near_affinity_set: cpus has a count of 18446744073709551615")) << error.message;
     EXPECT_EQ(near_affinity_set(&absent, 1, &error), NEAR_E_NO_CPU);
     near_pin *pin = nullptr;
     ASSERT_EQ(near_pin_cpus(nullptr, before.data(), 1, nullptr, &pin, nullptr), NEAR_OK);

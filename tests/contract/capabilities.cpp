@@ -38,6 +38,7 @@ private:
     near_capabilities *capabilities_ = nullptr;
 };
 
+// F2: capabilities and what strict mode needs.
 TEST(CapabilitiesCreate, AnswersEveryQuestionWithASentence) {
     const Capabilities found;
     for (int32_t which = 0; which < NEAR_CAPABILITY_COUNT; which++) {

@@ -147,6 +147,25 @@ TEST_F(Fork, AChildMakesAPoolAndMemoryOfItsOwn) {
               0);
 }
 
+// Done when: "and exit". With the parent's pool and a pool of its own alive, and its own handlers of the exit run.
+TEST_F(Fork, AChildExits) {
+#if defined(__SANITIZE_ADDRESS__)
+    GTEST_SKIP() << "[fork] LeakSanitizer looks for threads when a child exits that the child does not have";
+#endif
+    for (const bool with_own_pool : {false, true}) {
+        const int status = in_child([&] {
+            numa_pool *own = nullptr;
+            if (with_own_pool) {
+                EXPECT_EQ(numa_pool_create(nullptr, &own, nullptr), NEAR_OK);
+                EXPECT_EQ(numa_pool_submit(own, local, succeed, nullptr), NEAR_OK);
+                EXPECT_EQ(wait_idle(own), NEAR_OK);
+            }
+            std::exit(HasFailure() ? 1 : 7);
+        });
+        EXPECT_EQ(status, 7) << (with_own_pool ? "with a pool of its own" : "without one");
+    }
+}
+
 TEST_F(Fork, TheParentGoesOn) {
     EXPECT_EQ(in_child([this] { numa_pool_destroy(pool_); }), 0);
     latch_.open();

@@ -4,8 +4,11 @@
 
 #include <atomic>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <set>
 #include <sstream>
+#include <unistd.h>
 
 using namespace nearpool_test;
 
@@ -24,6 +27,34 @@ near_status create(const numa_pool_options &options, Error *error = nullptr) {
     }
     return status;
 }
+
+// A machine in files, as the source NEAR_TOPOLOGY_SYSFS reads them.
+class MadeTree {
+public:
+    explicit MadeTree(const std::vector<std::pair<std::string, std::string>> &files) {
+        for (const auto &[name, text] : files) {
+            std::filesystem::create_directories(std::filesystem::path(folder_ + "/" + name).parent_path());
+            std::ofstream(folder_ + "/" + name) << text;
+        }
+        near_topology_options options{};
+        options.struct_size = sizeof options;
+        options.source = NEAR_TOPOLOGY_SYSFS;
+        options.text = folder_.c_str();
+        Error error;
+        EXPECT_EQ(near_topology_create(&options, &topology_, &error), NEAR_OK) << error.message;
+    }
+    MadeTree(const MadeTree &) = delete;
+    MadeTree &operator=(const MadeTree &) = delete;
+    ~MadeTree() {
+        near_topology_release(topology_);
+        std::filesystem::remove_all(folder_);
+    }
+    const near_topology *topology() const { return topology_; }
+
+private:
+    std::string folder_ = testing::TempDir() + "nearpool-tree-" + std::to_string(::getpid());
+    near_topology *topology_ = nullptr;
+};
 
 TEST(PoolCreate, RefusesAPoolThatIsNull) {
     Error error;
@@ -61,6 +92,40 @@ TEST(PoolCreate, RefusesNullNodesWithACountAndNodesWithoutOne) {
     EXPECT_TRUE(error.says("nodes")) << error.message;
 }
 
+TEST(PoolCreate, RefusesACountThatNoMemoryHolds) {
+    const uint32_t nodes[] = {0};
+    numa_pool_options options = options_for(nullptr);
+    options.nodes = nodes;
+    for (const std::size_t count : {SIZE_MAX, SIZE_MAX / 4, SIZE_MAX / 8 + 1}) {
+        options.node_count = count;
+        Error error;
+        EXPECT_EQ(create(options, &error), NEAR_E_INVALID) << count;
+        EXPECT_TRUE(error.says("nodes") && error.says(std::to_string(count).c_str())) << error.message;
+    }
+}
+
+TEST(PoolCreate, LooksNoFurtherThanToTheFirstBadNodeOfAList) {
+    const Topology four = four_nodes();
+    const std::vector<uint32_t> nodes{3, 2, 1, 0, 3};
+    numa_pool_options options = options_for(four);
+    options.nodes = nodes.data();
+    options.node_count = std::size_t{1} << 40U; // more than there are in any memory here
+    Error error;
+    EXPECT_EQ(create(options, &error), NEAR_E_INVALID) << error.message;
+    EXPECT_TRUE(error.says("node 3 is listed twice")) << error.message;
+}
+
+TEST(PoolCreate, RefusesAMachineNoneOfWhoseCpusIsAllowed) {
+    const MadeTree tree({{"sys/devices/system/cpu/online", "0-1"},
+                         {"sys/devices/system/node/online", "0"},
+                         {"sys/devices/system/node/node0/cpulist", "0-1"},
+                         {"proc/self/status", "Cpus_allowed_list:\t7\nMems_allowed_list:\t0\n"}});
+    const numa_pool_options options = options_for(tree.topology());
+    Error error;
+    EXPECT_EQ(create(options, &error), NEAR_E_NO_CPU) << error.message;
+    EXPECT_TRUE(error.says("no CPU of this machine may be used")) << error.message;
+}
+
 TEST(PoolCreate, RefusesMoreWorkersThanItCanCount) {
     EXPECT_EQ(create(options_for(nullptr, 70000)), NEAR_E_INVALID);
     EXPECT_EQ(create(options_for(nullptr, UINT32_MAX)), NEAR_E_INVALID);
@@ -69,7 +134,7 @@ TEST(PoolCreate, RefusesMoreWorkersThanItCanCount) {
 }
 
 TEST(PoolCreate, RefusesOptionsOfAnotherVersion) {
-    for (const uint32_t size : {0U, 4U, 7U, 1U << 30U}) {
+    for (const uint32_t size : {0U, 4U, 7U, 12U, 20U, 28U, 1U << 30U}) { // 12: half of the topology
         numa_pool_options options = options_for(nullptr);
         options.struct_size = size;
         EXPECT_EQ(create(options), NEAR_E_VERSION) << size;
@@ -154,6 +219,7 @@ TEST(PoolCreate, ZeroWorkersPerNodeIsTheDefaultAndNeverNone) {
     EXPECT_EQ(run, 4);
 }
 
+// F7.
 TEST(PoolCreate, AnExplicitNumberOfWorkersIsHonoured) {
     const Pool pool(3);
     for (const uint32_t node : nodes_of(pool)) {
@@ -250,7 +316,7 @@ TEST(PoolCreate, OnAnotherMachineNothingIsPinnedAndThatIsSaid) {
     EXPECT_EQ(node_info_of(pool, 2).reason_code, NEAR_REASON_NOT_THIS_MACHINE);
 }
 
-// Peers N27: every worker looks where it is, and says so.
+// F1, peers N27: every worker looks where it is, and says so.
 TEST(PoolCreate, OnThisMachineEveryNodeSaysHowFarItsWorkersArePinned) {
     const Pool pool(1);
     int32_t lowest = NEAR_LEVEL_STRICT;
@@ -265,7 +331,7 @@ TEST(PoolCreate, OnThisMachineEveryNodeSaysHowFarItsWorkersArePinned) {
     EXPECT_EQ(info_of(pool).level, lowest);
 }
 
-// Peers N15 to N17, acceptance 2: node 8 was used as an index, and every worker died.
+// Peers N15, N16, N17, acceptance 2: node 8 was used as an index, and every worker died.
 TEST(PoolNodes, OfASparseMachineAreReachedByTheirNumbers) {
     const Topology sparse("pack:2 numa:1(indexes=0,8) core:2 pu:1");
     const Pool pool(options_for(sparse, 1, NUMA_POOL_STEAL_LOCAL));

@@ -97,6 +97,19 @@ ALONE_TEST(DefaultPool, IsFreshInAChild) {
                   EXPECT_EQ(numa_pool_submit(fresh, NUMA_POOL_NODE_LOCAL, succeed, nullptr), NEAR_OK);
                   EXPECT_EQ(wait_idle(fresh), NEAR_OK);
                   EXPECT_EQ(counts_of(fresh).accepted, 1U);
+                  // Whoever still has the parent's handle: it is the library's, and was not freed.
+                  EXPECT_EQ(numa_pool_submit(pool, NUMA_POOL_NODE_LOCAL, succeed, nullptr), NEAR_E_FORKED);
+                  EXPECT_EQ(numa_pool_wait_idle(pool, NEAR_FOREVER, nullptr), NEAR_E_FORKED);
+                  EXPECT_EQ(counts_of(pool).accepted, 1U);
+                  numa_pool_destroy(pool);
+                  EXPECT_EQ(default_pool(), fresh);
+                  EXPECT_EQ(
+                      in_child([&] { // both are a parent's now
+                          EXPECT_NE(default_pool(), fresh);
+                          EXPECT_EQ(numa_pool_submit(pool, NUMA_POOL_NODE_LOCAL, succeed, nullptr), NEAR_E_FORKED);
+                          EXPECT_EQ(numa_pool_submit(fresh, NUMA_POOL_NODE_LOCAL, succeed, nullptr), NEAR_E_FORKED);
+                      }),
+                      0);
               }),
               0);
     EXPECT_EQ(default_pool(), pool);

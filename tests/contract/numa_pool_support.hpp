@@ -76,6 +76,17 @@ inline void give_it_time() {
     std::this_thread::sleep_for(std::chrono::milliseconds(30 * NEARPOOL_TEST_SLOW));
 }
 
+// The clock of the time-outs: a wait that was given a time may last longer, never shorter.
+class Stopwatch {
+public:
+    uint64_t ns() const {
+        return static_cast<uint64_t>(std::chrono::nanoseconds(std::chrono::steady_clock::now() - start_).count());
+    }
+
+private:
+    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
 class Latch {
 public:
     void open() {

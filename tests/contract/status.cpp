@@ -9,6 +9,7 @@
 
 namespace {
 
+// F13.
 TEST(StatusNames, AreThereForEveryStatusAndForNoOther) {
     std::set<std::string> names;
     std::set<std::string> texts;

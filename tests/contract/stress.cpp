@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A million tasks from two producers, stealing, failing, cancelled, submitting, with a shutdown in between: what was
-// accepted is run or discarded, each exactly once (acceptance 5).
+// accepted is run or discarded, each exactly once (acceptance 5), through queues that take no lock on
+// the usual path (peers N23)..
 #include "contract/numa_pool_support.hpp"
 
 #include <algorithm>

@@ -42,6 +42,7 @@ near_topology_info info_of(const near_topology *topology) {
     return info;
 }
 
+// F3: discovered once, and shared.
 TEST(TopologyCreate, GivesThisMachineWithoutOptionsAndAlwaysTheSame) {
     near_topology *first = nullptr;
     near_topology *second = nullptr;
@@ -227,6 +228,12 @@ ALONE_TEST(ThisMachine, N31ThatCannotBeReadIsTheErrorOfEveryCall) {
     EXPECT_EQ(near_pin_cpus(nullptr, &zero, 1, nullptr, &pin, &error), NEAR_E_TOPOLOGY);
     EXPECT_EQ(near_pin_node(nullptr, 0, nullptr, &pin, &error), NEAR_E_TOPOLOGY);
     EXPECT_EQ(near_pin_nearest(nullptr, 0, nullptr, &pin, &error), NEAR_E_TOPOLOGY);
+    numa_pool *pool = nullptr;
+    EXPECT_EQ(numa_pool_create(nullptr, &pool, &error), NEAR_E_TOPOLOGY);
+    EXPECT_TRUE(error.says("numa_pool_create: ")) << error.message;
+    EXPECT_EQ(numa_pool_default(&pool, &error), NEAR_E_TOPOLOGY);
+    EXPECT_TRUE(error.says("numa_pool_default: ")) << error.message;
+    EXPECT_EQ(pool, nullptr);
 }
 
 } // namespace

@@ -175,6 +175,7 @@ TEST(CurrentNode, IsTheNodeOfTheCpuOrUnknownOnAnotherMachine) {
     }
 }
 
+// F11: the node of a device, and no node for one that is not known.
 TEST(PciNode, AnswersAnyWayOfWritingTheAddress) {
     const XmlMachine machine(nearpool::fakes::four_nodes_xml);
     Error error;

@@ -113,6 +113,7 @@ TEST(VmPool, LoopsTouchTheSameMemoryFromTheSameNode) {
     EXPECT_EQ(elsewhere, 0);
 }
 
+// F8.
 TEST(VmPool, TheDefaultPolicyStealsInTheOrderOfTheDistances) {
     NEEDS_MACHINE("four-nodes");
     prove_steal_order(nullptr, 1, {0, 3, 2});
@@ -246,6 +247,44 @@ ALONE_TEST(VmControlGroup, AStrictPoolWithoutAListTakesTheAllowedNodes) {
     EXPECT_EQ(nodes_of(pool), (std::vector<uint32_t>{1, 2}));
     EXPECT_EQ(info_of(pool).level, NEAR_LEVEL_STRICT) << info_of(pool).reason;
     EXPECT_EQ(seen_by(pool, 2).first, std::set<uint32_t>{2});
+}
+
+near_status create_region(uint32_t node, uint32_t strict, near_region **region, near_error *error) {
+    near_region_options options{};
+    options.struct_size = sizeof options;
+    options.policy = NEAR_POLICY_BIND;
+    options.nodes = &node;
+    options.node_count = 1;
+    options.strict = strict;
+    options.prefault = NEAR_PREFAULT_ON_NODE;
+    return near_region_create(nullptr, 1 << 20, &options, region, error);
+}
+
+// Nodes 1 and 2 are left: 0 and 3 exist, so strict mode says NOT_ALLOWED and not NO_NODE.
+ALONE_TEST(VmControlGroup, StrictMemoryAndPinsOutsideTheCpusetAreNotAllowed) {
+    NEEDS_MACHINE("four-nodes");
+    ControlGroup group;
+    ASSERT_TRUE(group.set("cpuset.cpus", "2-5") && group.set("cpuset.mems", "1-2") && group.enter());
+    const uint32_t outside = 3;
+    near_region *region = nullptr;
+    Error error;
+    EXPECT_EQ(create_region(outside, 1, &region, &error), NEAR_E_NOT_ALLOWED) << error.message;
+    EXPECT_TRUE(error.says("near_region_create: ") && error.says("3")) << error.message;
+    ASSERT_EQ(create_region(1, 1, &region, &error), NEAR_OK) << error.message;
+    EXPECT_EQ(near_region_rebind(region, NEAR_POLICY_BIND, &outside, 1, 1, &error), NEAR_E_NOT_ALLOWED)
+        << error.message;
+    std::size_t moved = 77;
+    EXPECT_EQ(near_region_migrate(region, outside, &moved, &error), NEAR_E_NOT_ALLOWED) << error.message;
+    EXPECT_EQ(moved, 77U);
+    EXPECT_EQ(near_region_migrate(region, 2, &moved, &error), NEAR_OK) << error.message;
+    near_region_destroy(region);
+    const uint32_t cpu = 6;
+    const near_pin_options strict{sizeof strict, 1};
+    near_pin *pin = nullptr;
+    EXPECT_EQ(near_pin_cpus(nullptr, &cpu, 1, &strict, &pin, &error), NEAR_E_NOT_ALLOWED) << error.message;
+    EXPECT_EQ(near_pin_node(nullptr, outside, &strict, &pin, &error), NEAR_E_NOT_ALLOWED) << error.message;
+    EXPECT_EQ(pin, nullptr);
+    EXPECT_EQ(near_affinity_set(&cpu, 1, &error), NEAR_E_SYSTEM) << "the kernel refuses it: " << error.message;
 }
 
 struct Quota {

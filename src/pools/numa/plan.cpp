@@ -122,10 +122,10 @@ void default_workers(Plan &plan, const Topology &topology, const std::optional<u
     }
     const uint64_t most = std::max<uint64_t>(*quota_millis / 1000, plan.teams.size());
     for (; total > most; total--) {
+        // From the end: the last of equals, so that the first node keeps most.
         const auto largest =
-            std::max_element(plan.teams.begin(), plan.teams.end(), [](const PlannedTeam &a, const PlannedTeam &b) {
-                return a.workers <= b.workers; // the last of equals, so that the first node keeps most
-            });
+            std::max_element(plan.teams.rbegin(), plan.teams.rend(),
+                             [](const PlannedTeam &a, const PlannedTeam &b) { return a.workers < b.workers; });
         largest->workers--;
     }
 }

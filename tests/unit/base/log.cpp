@@ -32,18 +32,18 @@ class Log : public testing::Test {
 protected:
     void TearDown() override {
         ::unsetenv("NEARPOOL_LOG");
-        ASSERT_TRUE(set_log_callback(nullptr, nullptr, NEAR_LOG_NONE));
+        ASSERT_EQ(NEAR_OK, set_log_callback(nullptr, nullptr, NEAR_LOG_NONE));
     }
     // The variable is read when the callback goes.
     static void use_environment(const char *level) {
         ::setenv("NEARPOOL_LOG", level, 1);
-        ASSERT_TRUE(set_log_callback(nullptr, nullptr, NEAR_LOG_NONE));
+        ASSERT_EQ(NEAR_OK, set_log_callback(nullptr, nullptr, NEAR_LOG_NONE));
     }
 };
 
 TEST_F(Log, ACallbackGetsItsLevelAndWhatIsMoreImportant) {
     Received received;
-    ASSERT_TRUE(set_log_callback(Received::take, &received, NEAR_LOG_WARN));
+    ASSERT_EQ(NEAR_OK, set_log_callback(Received::take, &received, NEAR_LOG_WARN));
     log(NEAR_LOG_ERROR, "lost %d", 1);
     log(NEAR_LOG_WARN, "elsewhere %s", "node 3");
     log(NEAR_LOG_INFO, "not this");
@@ -57,7 +57,7 @@ TEST_F(Log, ACallbackGetsItsLevelAndWhatIsMoreImportant) {
 
 TEST_F(Log, LevelNoneSilencesACallback) {
     Received received;
-    ASSERT_TRUE(set_log_callback(Received::take, &received, NEAR_LOG_NONE));
+    ASSERT_EQ(NEAR_OK, set_log_callback(Received::take, &received, NEAR_LOG_NONE));
     log(NEAR_LOG_ERROR, "no");
     EXPECT_TRUE(received.messages.empty());
 }
@@ -73,7 +73,7 @@ TEST_F(Log, WithoutACallbackTheEnvironmentNamesTheLevel) {
 TEST_F(Log, WithoutTheVariableThereIsSilence) {
     testing::internal::CaptureStderr();
     ::unsetenv("NEARPOOL_LOG");
-    ASSERT_TRUE(set_log_callback(nullptr, nullptr, NEAR_LOG_DEBUG));
+    ASSERT_EQ(NEAR_OK, set_log_callback(nullptr, nullptr, NEAR_LOG_DEBUG));
     log(NEAR_LOG_ERROR, "no");
     EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
 }
@@ -89,9 +89,7 @@ TEST_F(Log, AWrongLevelInTheEnvironmentIsSaid) {
 
 TEST_F(Log, ALevelThatIsNoneIsInvalid) {
     for (const int32_t level : {-1, NEAR_LOG_DEBUG + 1}) {
-        const Done done = set_log_callback(Received::take, nullptr, level);
-        ASSERT_FALSE(done);
-        EXPECT_EQ(done.error().status, NEAR_E_INVALID);
+        EXPECT_EQ(set_log_callback(Received::take, nullptr, level), NEAR_E_INVALID);
     }
 }
 
@@ -116,10 +114,9 @@ TEST_F(Log, InsideTheCallbackNothingIsSentAndNothingCanBeChanged) {
         auto *seen = static_cast<Nested *>(user_data);
         seen->calls++;
         log(NEAR_LOG_ERROR, "from inside");
-        const Done done = set_log_callback(nullptr, nullptr, NEAR_LOG_NONE);
-        seen->changed = done ? NEAR_OK : done.error().status;
+        seen->changed = set_log_callback(nullptr, nullptr, NEAR_LOG_NONE);
     };
-    ASSERT_TRUE(set_log_callback(callback, &nested, NEAR_LOG_DEBUG));
+    ASSERT_EQ(NEAR_OK, set_log_callback(callback, &nested, NEAR_LOG_DEBUG));
     log(NEAR_LOG_ERROR, "outer");
     EXPECT_EQ(nested.calls, 1);
     EXPECT_EQ(nested.changed, NEAR_E_BUSY);
@@ -149,7 +146,7 @@ struct Gate {
 
 TEST_F(Log, WhenACallbackIsReplacedItIsNoLongerRunning) {
     Gate gate;
-    ASSERT_TRUE(set_log_callback(Gate::hold, &gate, NEAR_LOG_ERROR));
+    ASSERT_EQ(NEAR_OK, set_log_callback(Gate::hold, &gate, NEAR_LOG_ERROR));
     std::thread sender([] { log(NEAR_LOG_ERROR, "slow"); });
     gate.wait_until_entered();
     std::atomic<bool> replaced{false};
@@ -167,9 +164,41 @@ TEST_F(Log, WhenACallbackIsReplacedItIsNoLongerRunning) {
     EXPECT_TRUE(had_left);
 }
 
+// A message that was on its way when its receiver was replaced goes by what is wanted now.
+TEST_F(Log, NoMessageReachesWhoDidNotAskForIt) {
+    ::setenv("NEARPOOL_LOG", "none", 1);
+    std::atomic<bool> stop{false};
+    std::vector<std::thread> senders;
+    std::atomic<int> sent{0};
+    for (int i = 0; i < 3; i++) {
+        senders.emplace_back([&] {
+            while (!stop) {
+                log(NEAR_LOG_INFO, "%*s", 20000, "on its way for a while"); // as long as it takes to write the line
+                sent++;
+            }
+        });
+    }
+    testing::internal::CaptureStderr();
+    const near_log_fn all = [](int32_t, const char *, void *) {};
+    const near_log_fn errors = [](int32_t, const char *, void *count) { ++*static_cast<std::atomic<int> *>(count); };
+    std::atomic<int> unasked{0};
+    while (sent < 20000) {
+        EXPECT_EQ(set_log_callback(all, nullptr, NEAR_LOG_INFO), NEAR_OK);
+        EXPECT_EQ(set_log_callback(errors, &unasked, NEAR_LOG_ERROR), NEAR_OK);
+        EXPECT_EQ(set_log_callback(all, nullptr, NEAR_LOG_INFO), NEAR_OK);
+        EXPECT_EQ(set_log_callback(nullptr, nullptr, NEAR_LOG_NONE), NEAR_OK);
+    }
+    stop = true;
+    for (std::thread &sender : senders) {
+        sender.join();
+    }
+    EXPECT_EQ(testing::internal::GetCapturedStderr().size(), 0U) << "with NEARPOOL_LOG=none";
+    EXPECT_EQ(unasked, 0) << "messages below the level of their receiver";
+}
+
 TEST_F(Log, AChildForkedWhileAMessageIsDeliveredCanLog) {
     Gate gate;
-    ASSERT_TRUE(set_log_callback(Gate::hold, &gate, NEAR_LOG_ERROR));
+    ASSERT_EQ(NEAR_OK, set_log_callback(Gate::hold, &gate, NEAR_LOG_ERROR));
     std::thread sender([] { log(NEAR_LOG_ERROR, "slow"); });
     gate.wait_until_entered();
     const pid_t child = ::fork();
@@ -177,7 +206,7 @@ TEST_F(Log, AChildForkedWhileAMessageIsDeliveredCanLog) {
     if (child == 0) {
         ::alarm(30); // a lock that is still held would hang
         Received received;
-        const bool set = static_cast<bool>(set_log_callback(Received::take, &received, NEAR_LOG_ERROR));
+        const bool set = set_log_callback(Received::take, &received, NEAR_LOG_ERROR) == NEAR_OK;
         log(NEAR_LOG_ERROR, "in the child");
         ::_exit(set && received.messages.size() == 1 ? 0 : 1);
     }

@@ -45,6 +45,7 @@ INSTANTIATE_TEST_SUITE_P(NumberSet, Refuses,
                          testing::Values("3-1", "a", "1,", ",1", "1,,2", "1-", "-1", "1--2", "1 2", "0x3", "1;2",
                                          "4294967296", "99999999999999999999", "0-4294967295", " 1", "1-2-3"));
 
+// F2: what CPU sets and node masks are made of.
 TEST(NumberSet, IsAscendingWithoutRepeatsWhateverTheOrderGiven) {
     const NumberSet set{9, 0, 8, 0, 9};
     EXPECT_EQ(set, NumberSet({0, 8, 9}));

@@ -73,7 +73,8 @@ TEST_P(AbsurdSize, IsRefusedForInputAndOutput) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Structs, AbsurdSize,
-                         testing::Values(0U, 1U, 4U, 7U, 9U, 17U, 22U, 1U << 20U, UINT32_MAX, UINT32_MAX - 3));
+                         testing::Values(0U, 1U, 4U, 7U, 9U, 12U, 17U, 20U, 22U, 28U, 1U << 20U, UINT32_MAX,
+                                         UINT32_MAX - 3));
 
 TEST(Structs, AnOutputThatIsNullIsInvalid) {
     const Done done = check_output<Options>(nullptr, "report");

@@ -20,6 +20,7 @@ TEST(PinCurrentThread, IsStrictWhenTheMaskAndTheCpuAreSeen) {
     EXPECT_EQ(world.machine.nodes().affinity(), (NumberSet{1030, 1031}));
 }
 
+// F6: a refusal is best effort with its reason; what strict mode makes of it is in scoped_pin.cpp.
 TEST(PinCurrentThread, ARefusalIsBestEffortWithItsReason) { // containers: EPERM or ENOSYS from a seccomp filter
     for (const auto &[error, reason] :
          {std::pair{EPERM, NEAR_REASON_FORBIDDEN}, std::pair{ENOSYS, NEAR_REASON_FORBIDDEN},

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+// NEAR_E_NOMEM of each function that needs memory: its first allocation fails, then its second, until none does. The
+// library allocates with this program's operator new, for -Bsymbolic binds only what the library defines itself.
+#include "contract/numa_pool_support.hpp"
+
+#include <new>
+
+using namespace nearpool_test;
+
+namespace {
+
+thread_local uint64_t allocations_left = UINT64_MAX; // of this thread, before none succeeds any more
+
+void *allocate(std::size_t bytes) noexcept {
+    if (allocations_left == 0) {
+        return nullptr;
+    }
+    allocations_left -= allocations_left != UINT64_MAX ? 1 : 0;
+    return std::malloc(bytes != 0 ? bytes : 1);
+}
+
+void *allocate_or_throw(std::size_t bytes) {
+    void *memory = allocate(bytes);
+    if (memory == nullptr) {
+        throw std::bad_alloc();
+    }
+    return memory;
+}
+
+} // namespace
+
+void *operator new(std::size_t bytes) {
+    return allocate_or_throw(bytes);
+}
+void *operator new[](std::size_t bytes) {
+    return allocate_or_throw(bytes);
+}
+void *operator new(std::size_t bytes, const std::nothrow_t &) noexcept {
+    return allocate(bytes);
+}
+void *operator new[](std::size_t bytes, const std::nothrow_t &) noexcept {
+    return allocate(bytes);
+}
+void operator delete(void *memory) noexcept {
+    std::free(memory);
+}
+void operator delete[](void *memory) noexcept {
+    std::free(memory);
+}
+void operator delete(void *memory, std::size_t) noexcept {
+    std::free(memory);
+}
+void operator delete[](void *memory, std::size_t) noexcept {
+    std::free(memory);
+}
+void operator delete(void *memory, const std::nothrow_t &) noexcept {
+    std::free(memory);
+}
+void operator delete[](void *memory, const std::nothrow_t &) noexcept {
+    std::free(memory);
+}
+
+namespace {
+
+// Calls with memory for no allocation, then for one, until there is enough. The number of times that there was not.
+template <class Call> uint64_t call_until_memory_suffices(Call &&call) {
+    for (uint64_t enough = 0; enough < 10000; enough++) {
+        allocations_left = enough;
+        const near_status status = call();
+        allocations_left = UINT64_MAX;
+        if (status == NEAR_OK) {
+            return enough;
+        }
+        EXPECT_EQ(status, NEAR_E_NOMEM) << near_status_name(status) << " with memory for " << enough;
+    }
+    ADD_FAILURE() << "there is never enough memory";
+    return 0;
+}
+
+class OutOfMemory : public testing::Test {
+protected:
+    Topology machine_ = four_nodes();
+    Error error_;
+};
+
+// In a process that has logged nothing yet: a message must not fail a call whose threads have started.
+ALONE_TEST(OutOfMemoryAlone, PoolCreateLeavesNothingAndSaysSo) {
+    const Topology machine = four_nodes();
+    Error error;
+    const numa_pool_options options = options_for(machine, 2);
+    const std::size_t threads = thread_names().size();
+    numa_pool *pool = nullptr;
+    EXPECT_GT(call_until_memory_suffices([&] {
+                  EXPECT_EQ(pool, nullptr) << "written by a call that failed";
+                  return numa_pool_create(&options, &pool, &error);
+              }),
+              4U);
+    EXPECT_EQ(error.status, NEAR_E_NOMEM);
+    numa_pool_destroy(pool);
+    EXPECT_TRUE(no_more_threads_than(threads));
+    allocations_left = 1;
+    EXPECT_EQ(numa_pool_create(nullptr, &pool, nullptr), NEAR_E_NOMEM);
+    allocations_left = UINT64_MAX;
+}
+
+// design.md section 4: a failed creation is retried, from the discovery of the machine on.
+ALONE_TEST(OutOfMemoryAlone, TheDefaultPoolIsTriedAgain) {
+    numa_pool *pool = nullptr;
+    EXPECT_GT(call_until_memory_suffices([&] { return numa_pool_default(&pool, nullptr); }), 4U);
+    EXPECT_EQ(numa_pool_submit(pool, NUMA_POOL_NODE_LOCAL, succeed, nullptr), NEAR_OK);
+    EXPECT_EQ(wait_idle(pool), NEAR_OK);
+}
+
+TEST_F(OutOfMemory, SubmitQueuesNothing) {
+    const Pool pool(options_for(machine_));
+    EXPECT_GT(call_until_memory_suffices([&] {
+                  EXPECT_EQ(counts_of(pool).accepted, 0U);
+                  return numa_pool_submit(pool, 2, succeed, nullptr);
+              }),
+              0U);
+    EXPECT_EQ(wait_idle(pool), NEAR_OK);
+    EXPECT_EQ(counts_of(pool, 2).run_local + counts_of(pool, 2).run_remote, 1U);
+}
+
+TEST_F(OutOfMemory, SubmitTasksQueuesNothingAndTheGroupCountsNothing) {
+    const Pool pool(options_for(machine_));
+    const Group group(pool);
+    const std::vector<near_task> tasks(1000, near_task{succeed, nullptr, nullptr});
+    EXPECT_GT(call_until_memory_suffices([&] {
+                  EXPECT_EQ(counts_of_group(group).accepted, 0U);
+                  return numa_pool_submit_tasks(pool, 1, tasks.data(), tasks.size(), group);
+              }),
+              1U);
+    EXPECT_EQ(wait_group(group), NEAR_OK);
+    EXPECT_EQ(counts_of_group(group).run, tasks.size());
+}
+
+TEST_F(OutOfMemory, GroupSubmitQueuesNothing) {
+    const Pool pool(options_for(machine_));
+    const Group group(pool);
+    EXPECT_GT(call_until_memory_suffices([&] { return numa_pool_group_submit(group, 3, succeed, nullptr); }), 1U);
+    EXPECT_EQ(wait_group(group), NEAR_OK);
+    EXPECT_EQ(counts_of_group(group).run, 1U);
+}
+
+TEST_F(OutOfMemory, GroupCreateMakesNone) {
+    const Pool pool(options_for(machine_));
+    numa_pool_group *group = nullptr;
+    EXPECT_GT(call_until_memory_suffices([&] { return numa_pool_group_create(pool, &group, &error_); }), 0U);
+    EXPECT_TRUE(error_.says("numa_pool_group_create: out of memory") || error_.message[0] == '\0') << error_.message;
+    numa_pool_group_destroy(group);
+}
+
+TEST_F(OutOfMemory, ParallelForRunsNothingWhenItsFirstAllocationFails) {
+    const Pool pool(options_for(machine_));
+    std::atomic<int> run{0};
+    const numa_pool_range_fn body = [](std::size_t, std::size_t, uint32_t, void *user_data) -> near_status {
+        ++*static_cast<std::atomic<int> *>(user_data);
+        return NEAR_OK;
+    };
+    allocations_left = 0;
+    EXPECT_EQ(numa_pool_parallel_for(pool, 0, 100, 1, body, &run, &error_), NEAR_E_NOMEM);
+    allocations_left = UINT64_MAX;
+    EXPECT_EQ(run, 0);
+    EXPECT_EQ(numa_pool_parallel_for(pool, 0, 100, 1, body, &run, &error_), NEAR_OK);
+    EXPECT_EQ(run, 100);
+}
+
+TEST_F(OutOfMemory, AllocMakesNoRegion) {
+    const Pool pool(options_for(machine_));
+    near_region *region = nullptr;
+    EXPECT_GT(call_until_memory_suffices([&] { return numa_pool_alloc(pool, 0, 4096, nullptr, &region, &error_); }),
+              0U);
+    near_region_destroy(region);
+}
+
+TEST_F(OutOfMemory, WhatIsReadFromAPoolIsNotWritten) {
+    const Pool pool(options_for(machine_));
+    std::vector<uint32_t> nodes(4);
+    std::size_t needed = 0;
+    EXPECT_GT(call_until_memory_suffices([&] {
+                  EXPECT_EQ(needed, 0U);
+                  return numa_pool_nodes(pool, nodes.data(), nodes.size(), &needed);
+              }),
+              0U);
+    std::vector<uint64_t> matrix(16);
+    needed = 0;
+    EXPECT_GT(call_until_memory_suffices([&] {
+                  EXPECT_EQ(needed, 0U);
+                  return numa_pool_get_steals(pool, matrix.data(), matrix.size(), &needed);
+              }),
+              0U);
+}
+
+TEST_F(OutOfMemory, PinsLeaveTheThreadWhereItWas) {
+    std::vector<uint32_t> before(4096);
+    std::size_t count = 0;
+    ASSERT_EQ(near_affinity_get(before.data(), before.size(), &count, nullptr), NEAR_OK);
+    ASSERT_GE(near_topology_node_count(nullptr), 1U); // discovered, so that what fails is the pin
+    const auto expect_unpinned = [&] {
+        std::vector<uint32_t> now(4096);
+        std::size_t left = 0;
+        EXPECT_EQ(near_affinity_get(now.data(), now.size(), &left, nullptr), NEAR_OK);
+        EXPECT_EQ(now, before);
+    };
+    near_pin *pin = nullptr;
+    EXPECT_GT(
+        call_until_memory_suffices([&] { return near_pin_cpus(nullptr, before.data(), 1, nullptr, &pin, &error_); }),
+        0U);
+    EXPECT_EQ(near_pin_release(std::exchange(pin, nullptr), nullptr), NEAR_OK);
+    expect_unpinned();
+    const uint32_t node = near_topology_node_at(nullptr, 0);
+    EXPECT_GT(call_until_memory_suffices([&] { return near_pin_nearest(nullptr, node, nullptr, &pin, &error_); }), 0U);
+    EXPECT_EQ(near_pin_release(std::exchange(pin, nullptr), nullptr), NEAR_OK);
+    expect_unpinned();
+    EXPECT_GT(call_until_memory_suffices([&] { return near_pin_node(machine_, 0, nullptr, &pin, &error_); }), 0U);
+    EXPECT_EQ(near_pin_release(pin, nullptr), NEAR_OK);
+    EXPECT_GT(call_until_memory_suffices([&] { return near_affinity_set(before.data(), count, &error_); }), 0U);
+    count = 0;
+    EXPECT_GT(call_until_memory_suffices([&] {
+                  EXPECT_EQ(count, 0U);
+                  return near_affinity_get(before.data(), before.size(), &count, &error_);
+              }),
+              0U);
+}
+
+TEST_F(OutOfMemory, CapabilitiesAndTopologiesAreNotMade) {
+    near_capabilities *capabilities = nullptr;
+    EXPECT_GT(call_until_memory_suffices([&] { return near_capabilities_create(machine_, &capabilities, &error_); }),
+              0U);
+    near_capabilities_destroy(std::exchange(capabilities, nullptr));
+    EXPECT_GT(call_until_memory_suffices([&] { return near_capabilities_create(nullptr, &capabilities, &error_); }),
+              0U);
+    near_capabilities_destroy(capabilities);
+    near_topology_options options{};
+    options.struct_size = sizeof options;
+    options.source = NEAR_TOPOLOGY_SYNTHETIC;
+    options.text = "numa:2 pu:2";
+    near_topology *topology = nullptr;
+    EXPECT_GT(call_until_memory_suffices([&] { return near_topology_create(&options, &topology, &error_); }), 0U);
+    std::size_t needed = 0;
+    for (const int32_t format : {NEAR_FORMAT_TEXT, NEAR_FORMAT_XML}) { // the JSON library ends the process
+        EXPECT_GT(call_until_memory_suffices(
+                      [&] { return near_topology_format(topology, format, nullptr, 0, &needed, &error_); }),
+                  0U);
+    }
+    near_topology_release(topology);
+}
+
+} // namespace
