@@ -33,6 +33,10 @@ enum {
 /**
  * @brief Runs on a worker thread when it starts and before it ends, outside any task.
  *
+ * It may call the library. To its own pool the thread is then no worker: numa_pool_current() is ::NEAR_E_WRONG_THREAD,
+ * and tasks are accepted as from any other thread; but numa_pool_wait_idle() and numa_pool_shutdown() are ::NEAR_E_BUSY
+ * as from a task, and numa_pool_destroy() lets the last thread free the pool. Nothing is held while it runs.
+ *
  * @param[in] node       the worker's node.
  * @param[in] worker     its index in the node, from 0.
  * @param[in] user_data  numa_pool_options::user_data.

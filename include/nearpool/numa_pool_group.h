@@ -6,8 +6,10 @@
  * @file
  * @brief Tasks that belong together: wait for them, cancel them, learn how many failed and why the first did.
  *
- * A worker that waits for a group runs other tasks that its steal policy allows, to a bounded depth. That cannot
- * deadlock while no task holds a lock across a wait and waits form no cycle; a time-out may be overrun by one task.
+ * A worker that waits for a group runs other tasks that its steal policy allows. They lie above the waiting task on the
+ * stack and may wait in their turn; once three quarters of the stack are used, the worker only waits, and leaves the
+ * tasks to others. That cannot deadlock while no task holds a lock across a wait, waits form no cycle, and fewer tasks
+ * wait at a time than stacks have room for (thousands a worker). A time-out may be overrun by one task.
  */
 
 #include <nearpool/numa_pool.h>

@@ -119,6 +119,7 @@ typedef struct near_node_pages {
  *
  * @errors
  * - ::NEAR_E_INVALID      @p bytes is 0 or overflows when rounded; @p region is NULL; an unknown enumerator or flag;
+ *                         a count of nodes that no memory holds;
  *                         ::NEAR_REGION_READ_ONLY without a file; nodes given to local, or not exactly one to
  *                         preferred; a path that is missing, given needlessly, or whose file is too short; a file
  *                         offset that is no multiple of the page size

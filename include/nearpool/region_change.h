@@ -62,7 +62,7 @@ NEAR_API NEAR_MUST_CHECK near_status near_region_prefault(near_region *region, i
  *
  * @errors
  * - ::NEAR_E_INVALID      @p region is NULL; the policy is unknown or does not take these nodes; @p strict is
- *                         neither 0 nor 1
+ *                         neither 0 nor 1; a count of nodes that no memory holds
  * - ::NEAR_E_EMPTY_SET    nodes are given and @p node_count is 0
  * - ::NEAR_E_NO_NODE      a listed node does not exist
  * - ::NEAR_E_NOT_ALLOWED  strict, and a listed node is outside the cpuset

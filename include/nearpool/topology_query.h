@@ -218,7 +218,8 @@ NEAR_API NEAR_MUST_CHECK near_status near_topology_pci_node(const near_topology 
  * - ::NEAR_E_INVALID   @p format is unknown, @p needed is NULL, or @p buffer is NULL with a capacity
  * - ::NEAR_E_TOPOLOGY  @p topology is NULL and this machine could not be read; or hwloc could not write it
  * - ::NEAR_E_CAPACITY  the buffer is too short; @p needed is written
- * - ::NEAR_E_NOMEM     out of memory
+ * - ::NEAR_E_NOMEM     out of memory; for JSON the process may end instead (std::terminate), because the JSON library
+ *                      allocates in a destructor
  *
  * @threads{safe}
  * @blocking Only when it discovers this machine.

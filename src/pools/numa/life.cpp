@@ -211,7 +211,8 @@ Done Pool::shutdown(uint64_t timeout_ns, uint64_t *left) {
         if (left != nullptr) {
             *left = not_ended;
         }
-        return fail(NEAR_E_TIMEOUT, "%llu tasks have not ended in %.3f s; call again to go on waiting",
+        return fail(NEAR_E_TIMEOUT,
+                    "%llu tasks have not ended, or threads have not, in %.3f s; call again to go on waiting",
                     static_cast<unsigned long long>(not_ended), static_cast<double>(timeout_ns) / 1e9);
     }
     if (join()) {
