@@ -119,10 +119,9 @@ typedef struct near_node_pages {
  *
  * @errors
  * - ::NEAR_E_INVALID      @p bytes is 0 or overflows when rounded; @p region is NULL; an unknown enumerator or flag;
- *                         a count of nodes that no memory holds;
- *                         ::NEAR_REGION_READ_ONLY without a file; nodes given to local, or not exactly one to
- *                         preferred; a path that is missing, given needlessly, or whose file is too short; a file
- *                         offset that is no multiple of the page size
+ *                         ::NEAR_REGION_READ_ONLY without a file; nodes given to local, not exactly one to preferred,
+ *                         or more than memory holds; a path that is missing, given needlessly, or whose file is too
+ *                         short; a file offset that is no multiple of the page size
  * - ::NEAR_E_VERSION      the options have a size or a field that this library does not know
  * - ::NEAR_E_EMPTY_SET    nodes are given and node_count is 0
  * - ::NEAR_E_TOPOLOGY     @p topology is NULL and this machine could not be read

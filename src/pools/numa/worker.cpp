@@ -40,20 +40,6 @@ void forget_in_child() {
     this_frame = nullptr;
 }
 
-// The lowest address that a wait may begin to run another task at: a quarter of the stack is left to that task. 0 where
-// the stack is not known.
-uintptr_t lowest_wait() {
-    pthread_attr_t attributes;
-    if (pthread_getattr_np(pthread_self(), &attributes) != 0) {
-        return 0;
-    }
-    void *begin = nullptr;
-    std::size_t bytes = 0;
-    const int error = pthread_attr_getstack(&attributes, &begin, &bytes);
-    pthread_attr_destroy(&attributes);
-    return error == 0 ? reinterpret_cast<uintptr_t>(begin) + bytes / 4 : 0;
-}
-
 } // namespace
 
 Worker::Worker(Pool &pool, Team &team, uint32_t index)
@@ -91,7 +77,7 @@ void *Worker::entry(void *worker) {
 
 void Worker::start_up() {
     this_pool = &pool_;
-    lowest_wait_ = lowest_wait();
+    stack_.measure();
     pool_.ports().threads.set_name(format("numa-w%u-%u", team_.plan().node, index_));
     if (pool_.topology().this_machine()) {
         enforcement_ = pin_current_thread(pool_.ports(), team_.plan().cpus);
@@ -385,7 +371,7 @@ bool Worker::runs_task_of(const Group *group) const {
 bool Worker::help_until_done(Group &group, uint64_t deadline_ns) {
     Found found;
     while (!group.done() && now_ns() < deadline_ns && this_worker != nullptr) {
-        if (!has_stack()) {
+        if (!stack_.has_room()) {
             return group.wait_here(deadline_ns);
         }
         if (find(found) || search(found, &group, deadline_ns) == Search::found) {
@@ -393,10 +379,6 @@ bool Worker::help_until_done(Group &group, uint64_t deadline_ns) {
         }
     }
     return group.done();
-}
-
-bool Worker::has_stack() const {
-    return reinterpret_cast<uintptr_t>(__builtin_frame_address(0)) > lowest_wait_;
 }
 
 } // namespace nearpool::numa

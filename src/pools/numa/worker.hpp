@@ -4,6 +4,7 @@
 
 #include "base/status.hpp"
 #include "pools/numa/deque.hpp"
+#include "pools/numa/stack.hpp"
 #include "pools/numa/team.hpp"
 #include "pools/numa/watch.hpp"
 
@@ -96,7 +97,6 @@ private:
 
     void execute(const Found &found);
     Status call(const Item &item, Frame &frame);
-    bool has_stack() const;
 
     Pool &pool_;
     Team &team_;
@@ -106,7 +106,7 @@ private:
     Deque deque_;
     WorkerCounts counts_;
     uint32_t turn_ = 0;
-    uintptr_t lowest_wait_ = 0;
+    Stack stack_;
     std::vector<Watch> watches_; // of the team's victims, in their order
     std::vector<Team *> watched_;
 };
