@@ -33,8 +33,11 @@ public:
 
     // Called by a searcher; `idle` is its last look, made after it is registered. True: it was woken by somebody.
     template <class Idle> bool sleep(uint64_t deadline_ns, Idle &&idle) {
-        state_.fetch_add(one_sleeper - one_searcher, std::memory_order_seq_cst);
+        // The epoch is read before the registration: a waker that sees it registered changes the epoch afterwards. The
+        // other way round a late waker, sent for earlier work, could spend its wake-up between the two, and leave it in
+        // flight while this worker sleeps.
         const uint32_t epoch = epoch_.load(std::memory_order_seq_cst);
+        state_.fetch_add(one_sleeper - one_searcher, std::memory_order_seq_cst);
         const bool woken = idle() && futex_.wait(&epoch_, epoch, deadline_ns) == 0;
         state_.fetch_add(one_searcher - one_sleeper, std::memory_order_seq_cst);
         // Also when somebody else was meant: it only allows one more wake-up. We look again after this.
