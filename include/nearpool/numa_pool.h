@@ -158,7 +158,7 @@ NEAR_API NEAR_MUST_CHECK near_status numa_pool_shutdown(numa_pool *pool, uint64_
                                                         near_error *error);
 
 /**
- * @brief Where the caller runs, if it is a worker: in a task, a discard or a callback of numa_pool_options.
+ * @brief Where the caller runs, if it is a worker: in a task or a discard, not in the callbacks of numa_pool_options.
  *
  * @param[out] pool    the pool whose worker this is; may be NULL.
  * @param[out] node    the node on which the worker is; may be NULL. It is not a node of the pool when the worker only

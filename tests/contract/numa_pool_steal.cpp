@@ -8,12 +8,6 @@ using namespace nearpool_test;
 
 namespace {
 
-uint64_t process_cpu_ns() {
-    timespec time{};
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-    return static_cast<uint64_t>(time.tv_sec) * NEAR_SECOND + static_cast<uint64_t>(time.tv_nsec);
-}
-
 TEST(PoolSteal, NearestTakesInTheOrderOfTheDistances) { // peers N25, N29
     const Topology four = four_nodes();
     prove_steal_order(four, 1, {0, 3, 2});
@@ -135,26 +129,6 @@ TEST(PoolSteal, ATaskIsTakenAlsoWhenItsThiefIsCalledAway) {
         EXPECT_TRUE(eventually([&] { return run.load(); })) << "node 2 sleeps, and nobody takes the task";
         latch.open();
     }
-}
-
-// A delay beyond the end of time is one that never passes: it must not wrap round to a moment long ago.
-TEST(PoolSteal, AnEndlessDelayKeepsTheIdleAsleep) {
-    Latch latch;
-    const Topology two("numa:2 pu:1");
-    numa_pool_options options = options_for(two, 1);
-    options.steal_delay_ns = NEAR_FOREVER - 2;
-    options.spin_ns = NEAR_US;
-    const Pool pool(options);
-    ASSERT_EQ(submit(pool, 0, [&] { latch.wait(); }), NEAR_OK);
-    ASSERT_TRUE(latch.await_waiting(1));
-    ASSERT_EQ(numa_pool_submit(pool, 0, succeed, nullptr), NEAR_OK);
-    give_it_time();
-    EXPECT_LT(counts_of(pool, 1).wakeups, 3U);
-    EXPECT_EQ(counts_of(pool, 0).queued, 1U);
-    const uint64_t busy = process_cpu_ns();
-    std::this_thread::sleep_for(std::chrono::milliseconds(300));
-    EXPECT_LT(process_cpu_ns() - busy, 150 * NEAR_MS) << "an idle worker turns and turns";
-    latch.open();
 }
 
 // A worker that goes on sending tasks to itself looks at what its blocked sibling has sent, too.

@@ -8,8 +8,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <functional>
+#include <thread>
 
 namespace nearpool::numa {
 namespace {
@@ -55,6 +58,37 @@ near_status run_body(void *body) {
 Status submit(Pool &pool, Body &body) {
     const Item item{run_body, nullptr, &body, nullptr};
     return pool.submit(pool.plan().nodes[0].number, &item, 1, nullptr);
+}
+
+// A delay beyond the end of time is one that never passes: it must not wrap round to a moment long ago, at which an
+// idle worker would wake and look, and look again.
+TEST_F(PoolTest, AnEndlessStealDelayKeepsTheIdleAsleep) {
+    Result<Ref<const Topology>> two = Topology::from_synthetic("numa:2 pu:1");
+    ASSERT_TRUE(two);
+    PoolOptions how = options(1);
+    how.steal_delay_ns = NEAR_FOREVER - 2;
+    Result<Ref<Pool>> made = Pool::create(ports_.ports(), crew_, two.take(), how);
+    ASSERT_TRUE(made) << made.error().message;
+    std::atomic<bool> blocked{false};
+    std::atomic<bool> open{false};
+    Body block = [&] {
+        blocked = true;
+        while (!open) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+    };
+    Body nothing = [] {};
+    ASSERT_EQ(submit(*made.value(), block), NEAR_OK);
+    while (!blocked) {
+        std::this_thread::yield();
+    }
+    ASSERT_EQ(submit(*made.value(), nothing), NEAR_OK);
+    const uint64_t waits = ports_.calls(Call::futex_wait);
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    EXPECT_LT(ports_.calls(Call::futex_wait) - waits, 10U) << "the idle worker turns and turns";
+    EXPECT_EQ(made.value()->counts(std::nullopt).queued, 1U);
+    open = true;
+    end(made.take());
 }
 
 // Peers N28: a thread that could not be started left the others running for ever.
