@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// What of the CUDA driver's interface is used here, under the driver's own names. The driver is opened, never linked,
+// so that the same build runs without one; tests/abi/cuda compares each declaration with the CUDA Toolkit's cuda.h.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace nearpool::cuda {
+
+using CUresult = int;
+using CUdevice = int;
+using CUdevice_attribute = int;    // NOLINT(readability-identifier-naming)
+using CUdevice_P2PAttribute = int; // NOLINT(readability-identifier-naming)
+using CUstreamCaptureStatus = int; // NOLINT(readability-identifier-naming)
+using CUstreamCaptureMode = int;   // NOLINT(readability-identifier-naming)
+using CUdriverProcAddressQueryResult = int;
+using CUcontext = struct CUctx_st *;   // NOLINT(readability-identifier-naming)
+using CUstream = struct CUstream_st *; // NOLINT(readability-identifier-naming)
+using CUevent = struct CUevent_st *;   // NOLINT(readability-identifier-naming)
+struct CUuuid {
+    char bytes[16];
+};
+using CUstreamCallback = void (*)(CUstream stream, CUresult status, void *user_data);
+
+constexpr CUresult cuda_success = 0;
+constexpr CUresult cuda_error_invalid_value = 1;
+constexpr CUresult cuda_error_not_initialized = 3;
+constexpr CUresult cuda_error_deinitialized = 4;
+constexpr CUresult cuda_error_stub_library = 34;
+constexpr CUresult cuda_error_no_device = 100;
+constexpr CUresult cuda_error_invalid_context = 201;
+constexpr CUresult cuda_error_invalid_handle = 400;
+constexpr CUresult cuda_error_not_ready = 600;
+constexpr CUresult cuda_error_context_is_destroyed = 709;
+constexpr CUresult cuda_error_system_not_ready = 802;
+constexpr CUresult cuda_error_system_driver_mismatch = 803;
+
+constexpr CUdevice_attribute attribute_compute_mode = 20;
+constexpr CUdevice_attribute attribute_compute_capability_major = 75;
+constexpr CUdevice_attribute attribute_compute_capability_minor = 76;
+constexpr CUdevice_attribute attribute_host_numa_id = 134; // since CUDA 12.2; -1: the machine has no NUMA
+
+constexpr int compute_mode_prohibited = 2;
+
+constexpr CUdevice_P2PAttribute peer_performance_rank = 1;
+constexpr CUdevice_P2PAttribute peer_access_supported = 2;
+constexpr CUdevice_P2PAttribute peer_native_atomic_supported = 3;
+constexpr CUdevice_P2PAttribute peer_array_access_supported = 4;
+
+constexpr unsigned stream_non_blocking = 1;
+constexpr unsigned event_disable_timing = 2;
+constexpr CUstreamCaptureMode capture_mode_relaxed = 2;
+constexpr CUstreamCaptureStatus capture_status_none = 0;
+
+// The handles that stand for default streams: they name no stream of their own.
+constexpr std::uintptr_t stream_legacy = 1;
+constexpr std::uintptr_t stream_per_thread = 2;
+
+} // namespace nearpool::cuda
