@@ -3,7 +3,7 @@
 // that nothing waits behind tasks and a task may ask for memory on its own one-worker node.
 #pragma once
 
-#include "memory/fork_lock.hpp"
+#include "base/fork_lock.hpp"
 #include "sys/ports.hpp"
 #include "topology/topology.hpp"
 

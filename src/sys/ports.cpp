@@ -6,8 +6,8 @@
 namespace nearpool {
 
 const Ports &real_ports() {
-    static const auto *const ports =
-        new Ports{real_memory(), real_policy(), real_affinity(), real_futex(), real_files(), real_threads()};
+    static const auto *const ports = new Ports{real_memory(), real_policy(),  real_affinity(), real_futex(),
+                                               real_files(),  real_threads(), real_libraries()};
     return *ports;
 }
 

@@ -87,6 +87,15 @@ public:
     virtual int detach(pthread_t thread) = 0;
 };
 
+// Shared libraries, found as the dynamic linker finds them. What was opened is never closed.
+class LibraryPort {
+public:
+    virtual ~LibraryPort() = default;
+    // The one that is loaded already, if there is one. nullptr: `why` has the dynamic linker's words.
+    virtual void *open(const std::string &name, std::string *why) = 0;
+    virtual void *symbol(void *library, const char *name) = 0; // nullptr: it has none
+};
+
 // One machine's world. Objects take it in their constructors and keep the references.
 struct Ports {
     MemoryPort &memory;
@@ -95,6 +104,7 @@ struct Ports {
     FutexPort &futex;
     FilePort &files;
     ThreadPort &threads;
+    LibraryPort &libraries;
 };
 
 // The running kernel. Never destroyed.

@@ -12,5 +12,6 @@ AffinityPort &real_affinity();
 FutexPort &real_futex();
 FilePort &real_files();
 ThreadPort &real_threads();
+LibraryPort &real_libraries();
 
 } // namespace nearpool

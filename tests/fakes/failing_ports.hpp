@@ -226,7 +226,9 @@ class FailingPorts {
 public:
     explicit FailingPorts(const Ports &inner = real_ports())
         : memory_(inner.memory, ledger_), policy_(inner.policy, ledger_), affinity_(inner.affinity, ledger_),
-          futex_(inner.futex, ledger_), files_(inner.files, ledger_), threads_(inner.threads, ledger_) {}
+          futex_(inner.futex, ledger_), files_(inner.files, ledger_),
+          threads_(inner.threads, ledger_), ports_{memory_, policy_,  affinity_,      futex_,
+                                                   files_,  threads_, inner.libraries} {}
 
     const Ports &ports() const { return ports_; }
 
@@ -260,7 +262,7 @@ private:
     detail::FailingFutex futex_;
     detail::FailingFiles files_;
     detail::FailingThreads threads_;
-    Ports ports_{memory_, policy_, affinity_, futex_, files_, threads_};
+    Ports ports_; // libraries are the inner ones: what opening them can do is LibraryPort's to be faked
 };
 
 } // namespace nearpool::fakes

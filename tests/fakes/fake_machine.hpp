@@ -19,7 +19,7 @@ public:
 
     Ports ports() {
         const Ports &real = real_ports();
-        return Ports{memory_, policy_, affinity_, real.futex, files_, real.threads};
+        return Ports{memory_, policy_, affinity_, real.futex, files_, real.threads, real.libraries};
     }
     FakeFiles &files() { return files_; }
     FakeNodes &nodes() { return nodes_; } // full nodes, refused moves, allowed CPUs

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// The driver's entry points, resolved, and its words for its errors.
+#pragma once
+
+#include "base/error.hpp"
+#include "cuda/types.hpp"
+#include "sys/ports.hpp"
+
+#include <string>
+
+namespace nearpool::cuda {
+
+struct Driver {
+#define NEARPOOL_CUDA(member, symbol, name, version, need, parameters) CUresult(*member) parameters = nullptr;
+#include "cuda/entry_points.inc"
+#undef NEARPOOL_CUDA
+    int version = 0; // of the driver: 12060 is CUDA 12.6
+
+    // NEAR_E_CUDA: "cuStreamDestroy: CUDA_ERROR_INVALID_HANDLE (400): invalid resource handle".
+    Error error(CUresult code, const char *call) const;
+};
+
+// Resolves all of them in an open library. NEAR_E_NO_DRIVER names the first one that is needed and missing.
+Result<Driver> resolve_driver(LibraryPort &libraries, void *library, const std::string &name);
+
+} // namespace nearpool::cuda
