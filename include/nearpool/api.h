@@ -16,6 +16,9 @@
 
 #include <nearpool/affinity.h>
 #include <nearpool/capabilities.h>
+#include <nearpool/device_map.h>
+#include <nearpool/device_pool.h>
+#include <nearpool/device_pool_query.h>
 #include <nearpool/export.h>
 #include <nearpool/level.h>
 #include <nearpool/log.h>
@@ -141,6 +144,29 @@ typedef struct near_api {
     near_status (*near_topology_format)(const near_topology *topology, int32_t format, char *buffer, size_t capacity,
         size_t *needed, near_error *error);
     uint32_t (*near_version)(void);
+    const char *(*near_node_source_name)(int32_t source);
+    near_status (*device_pool_create)(const device_pool_options *options, device_pool **pool, near_error *error);
+    near_status (*device_pool_default)(device_pool **pool, near_error *error);
+    void (*device_pool_destroy)(device_pool *pool);
+    size_t (*device_pool_count)(const device_pool *pool);
+    near_status (*device_pool_at)(const device_pool *pool, size_t index, int32_t *ordinal);
+    near_status (*device_pool_next)(device_pool *pool, int32_t *ordinal);
+    near_status (*device_pool_context)(device_pool *pool, int32_t ordinal, void **context, near_error *error);
+    near_status (*device_pool_context_at)(device_pool *pool, size_t index, void **context, near_error *error);
+    near_status (*device_pool_push)(device_pool *pool, int32_t ordinal, near_error *error);
+    near_status (*device_pool_pop)(near_error *error);
+    near_status (*device_pool_get_facts)(const device_pool *pool, int32_t ordinal, device_pool_facts *facts);
+    near_status (*device_pool_node)(const device_pool *pool, int32_t ordinal, uint32_t *node);
+    near_status (*device_pool_get_memory)(device_pool *pool, int32_t ordinal, device_pool_memory *memory,
+        near_error *error);
+    near_status (*device_pool_best)(device_pool *pool, int32_t criterion, uint32_t node, int32_t *ordinal,
+        near_error *error);
+    near_status (*device_pool_get_peers)(device_pool *pool, uint32_t *peers, size_t capacity, size_t *needed,
+        near_error *error);
+    near_status (*device_pool_get_skipped)(const device_pool *pool, size_t index, device_pool_skipped *skipped,
+        size_t *count);
+    near_status (*device_pool_describe)(const device_pool *pool, char *buffer, size_t capacity, size_t *needed,
+        near_error *error);
     /** @} */
 } near_api;
 /* clang-format on */

@@ -18,6 +18,9 @@
 
 #include <nearpool/affinity.h>
 #include <nearpool/capabilities.h>
+#include <nearpool/device_map.h>
+#include <nearpool/device_pool.h>
+#include <nearpool/device_pool_query.h>
 #include <nearpool/level.h>
 #include <nearpool/log.h>
 #include <nearpool/numa_pool.h>

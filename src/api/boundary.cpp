@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/boundary.hpp"
 
+#include <cstring>
+
 #include "base/status.hpp"
 #include "base/text.hpp"
 
@@ -86,6 +88,19 @@ Done check_output_list(const void *list, std::size_t capacity, const std::size_t
         return fail(NEAR_E_INVALID, "%s is NULL with a capacity of %zu", name, capacity);
     }
     return check_pointer(needed, "needed");
+}
+
+Done write_text(const std::string &text, char *buffer, std::size_t capacity, std::size_t *needed) {
+    *needed = text.size() + 1;
+    if (buffer == nullptr) {
+        return {};
+    }
+    if (capacity < *needed) {
+        return fail(NEAR_E_CAPACITY, "buffer has room for %zu bytes, and the text with its NUL takes %zu", capacity,
+                    *needed);
+    }
+    std::memcpy(buffer, text.c_str(), *needed);
+    return {};
 }
 
 } // namespace nearpool::api

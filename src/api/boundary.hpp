@@ -56,6 +56,9 @@ Done check_list(const uint32_t *list, std::size_t count, const char *name);
 // The rules of an output list (nearpool.h), checked before the work is done.
 Done check_output_list(const void *list, std::size_t capacity, const std::size_t *needed, const char *name);
 
+// Hands a text out, with its NUL; NEAR_E_CAPACITY when the buffer is too short.
+Done write_text(const std::string &text, char *buffer, std::size_t capacity, std::size_t *needed);
+
 // Hands a list out; NEAR_E_CAPACITY when the array is too short.
 template <class T>
 Done write_list(const std::vector<T> &values, T *list, std::size_t capacity, std::size_t *needed, const char *name) {

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "pools/device/pool.hpp"
 #include "pools/numa/pool.hpp"
 
 namespace nearpool::api {
 
 // The process's own pool; a child of fork() gets a fresh one. A failed creation is tried again by the next call.
 Result<numa::Pool *> default_pool();
+
+// The process's own GPUs. A child of fork() gets the parent's, which answers NEAR_E_FORKED: the driver works only
+// there.
+Result<device::Pool *> default_devices();
 
 } // namespace nearpool::api

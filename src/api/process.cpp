@@ -67,4 +67,9 @@ Crew &crew() {
     return *only;
 }
 
+cuda::Loader &gpu_loader() {
+    static auto *const only = new cuda::Loader(real_ports());
+    return *only;
+}
+
 } // namespace nearpool::api

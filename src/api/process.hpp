@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one place where the process's objects are put together: ports, this machine, the crew.
+// The one place where the process's objects are put together: ports, this machine, the crew, the GPU driver.
 #pragma once
 
 #include "base/error.hpp"
+#include "cuda/loader.hpp"
 #include "memory/crew.hpp"
 #include "topology/topology.hpp"
 
@@ -17,5 +18,8 @@ const near_topology *handle_of(const Topology *topology);
 
 // The helper threads of the memory layer. Never destroyed.
 Crew &crew();
+
+// The GPU driver and NVML. Never destroyed, and nothing is loaded before it is asked for.
+cuda::Loader &gpu_loader();
 
 } // namespace nearpool::api

@@ -81,19 +81,6 @@ Done check_format(int32_t format) {
                : fail(NEAR_E_INVALID, "%d is no format (NEAR_FORMAT_*)", format);
 }
 
-Done write_text(const std::string &text, char *buffer, size_t capacity, size_t *needed) {
-    *needed = text.size() + 1;
-    if (buffer == nullptr) {
-        return {};
-    }
-    if (capacity < *needed) {
-        return fail(NEAR_E_CAPACITY, "buffer has room for %zu bytes, and the text with its NUL takes %zu", capacity,
-                    *needed);
-    }
-    std::memcpy(buffer, text.c_str(), *needed);
-    return {};
-}
-
 } // namespace
 
 extern "C" {
@@ -209,11 +196,11 @@ near_status near_topology_pci_node(const near_topology *topology, const char *ad
         if (!found) {
             return found.error();
         }
-        const Result<uint32_t> answer = found.value()->pci_node(address);
+        const Result<NodeAnswer> answer = found.value()->pci_node(address);
         if (!answer) {
             return answer.error();
         }
-        *node = answer.value();
+        *node = answer.value().node;
         return {};
     });
 }

@@ -64,7 +64,7 @@ std::optional<uint32_t> hwloc_node(hwloc_topology_t topology, const PciAddress &
 
 } // namespace
 
-Result<uint32_t> Topology::pci_node(const std::string &address) const {
+Result<NodeAnswer> Topology::pci_node(const std::string &address) const {
     const std::optional<PciAddress> parsed = parse(address);
     if (!parsed) {
         return fail(NEAR_E_INVALID, "\"%.64s\" is no PCI address; it is written \"0000:3b:00.0\" or \"3b:00.0\"",
@@ -80,10 +80,10 @@ Result<uint32_t> Topology::pci_node(const std::string &address) const {
         uint32_t number = 0;
         const bool said = std::from_chars(text.data(), text.data() + text.size(), number).ec == std::errc();
         if (said && node(number) != nullptr) { // -1 is no number
-            return number;
+            return NodeAnswer{number, NEAR_NODE_SOURCE_SYSFS};
         }
         if (!exists) {
-            return NEAR_NODE_UNKNOWN;
+            return NodeAnswer{};
         }
     }
     Result<hwloc_topology_t> devices = source_->with_devices();
@@ -92,9 +92,9 @@ Result<uint32_t> Topology::pci_node(const std::string &address) const {
     }
     const uint32_t attached = hwloc_node(devices.value(), *parsed).value_or(NEAR_NODE_UNKNOWN);
     if (attached != NEAR_NODE_UNKNOWN && node(attached) != nullptr) {
-        return attached;
+        return NodeAnswer{attached, NEAR_NODE_SOURCE_PCI_ROOT};
     }
-    return exists && nodes_.size() == 1 ? nodes_[0].number : NEAR_NODE_UNKNOWN;
+    return exists && nodes_.size() == 1 ? NodeAnswer{nodes_[0].number, NEAR_NODE_SOURCE_ONE_NODE} : NodeAnswer{};
 }
 
 } // namespace nearpool

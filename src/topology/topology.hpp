@@ -7,6 +7,7 @@
 #include "base/ref.hpp"
 #include "sys/ports.hpp"
 
+#include <nearpool/device_map.h>
 #include <nearpool/topology.h>
 
 #include <memory>
@@ -45,6 +46,12 @@ struct TopologyCounts {
     uint32_t cores = 0;
     uint32_t packages = 0;
     uint32_t caches = 0;
+};
+
+// A node, and who said so: NEAR_NODE_SOURCE_*.
+struct NodeAnswer {
+    uint32_t node = NEAR_NODE_UNKNOWN;
+    int32_t source = NEAR_NODE_SOURCE_NONE;
 };
 
 class TopologySource; // what hwloc has read; topology/source.hpp
@@ -91,7 +98,7 @@ public:
     Result<std::string> xml() const;
 
     // Reads the I/O devices when first asked. NEAR_NODE_UNKNOWN is an answer.
-    Result<uint32_t> pci_node(const std::string &address) const;
+    Result<NodeAnswer> pci_node(const std::string &address) const;
 
 private:
     friend class TopologyBuilder;

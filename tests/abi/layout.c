@@ -2,6 +2,9 @@
 /* The layout of every public struct on a 64-bit machine. Written by tests/abi/record; compiling it is the test. */
 #include <nearpool/affinity.h>
 #include <nearpool/capabilities.h>
+#include <nearpool/device_map.h>
+#include <nearpool/device_pool.h>
+#include <nearpool/device_pool_query.h>
 #include <nearpool/export.h>
 #include <nearpool/level.h>
 #include <nearpool/log.h>
@@ -40,6 +43,44 @@ OFFSET(near_capability, reason_code, 8);
 OFFSET(near_capability, reserved, 12);
 OFFSET(near_capability, value, 16);
 OFFSET(near_capability, text, 24);
+
+SIZE(device_pool_options, 40);
+OFFSET(device_pool_options, struct_size, 0);
+OFFSET(device_pool_options, strict, 4);
+OFFSET(device_pool_options, topology, 8);
+OFFSET(device_pool_options, ordinals, 16);
+OFFSET(device_pool_options, ordinal_count, 24);
+OFFSET(device_pool_options, own_contexts, 32);
+OFFSET(device_pool_options, reserved, 36);
+
+SIZE(device_pool_facts, 264);
+OFFSET(device_pool_facts, struct_size, 0);
+OFFSET(device_pool_facts, ordinal, 4);
+OFFSET(device_pool_facts, total_bytes, 8);
+OFFSET(device_pool_facts, capability_major, 16);
+OFFSET(device_pool_facts, capability_minor, 20);
+OFFSET(device_pool_facts, node, 24);
+OFFSET(device_pool_facts, attached_node, 28);
+OFFSET(device_pool_facts, node_source, 32);
+OFFSET(device_pool_facts, mig, 36);
+OFFSET(device_pool_facts, uuid, 40);
+OFFSET(device_pool_facts, uuid_text, 56);
+OFFSET(device_pool_facts, pci_address, 104);
+OFFSET(device_pool_facts, name, 136);
+
+SIZE(device_pool_memory, 32);
+OFFSET(device_pool_memory, struct_size, 0);
+OFFSET(device_pool_memory, reserved, 4);
+OFFSET(device_pool_memory, total_bytes, 8);
+OFFSET(device_pool_memory, free_bytes, 16);
+OFFSET(device_pool_memory, reserved_bytes, 24);
+
+SIZE(device_pool_skipped, 256);
+OFFSET(device_pool_skipped, struct_size, 0);
+OFFSET(device_pool_skipped, ordinal, 4);
+OFFSET(device_pool_skipped, status, 8);
+OFFSET(device_pool_skipped, native_code, 12);
+OFFSET(device_pool_skipped, reason, 16);
 
 SIZE(numa_pool_options, 88);
 OFFSET(numa_pool_options, struct_size, 0);

@@ -9,9 +9,9 @@ namespace nearpool::testing {
 namespace {
 
 uint32_t node_of(const Topology &topology, const std::string &address) {
-    const Result<uint32_t> answer = topology.pci_node(address);
+    const Result<NodeAnswer> answer = topology.pci_node(address);
     EXPECT_TRUE(answer) << answer.error().message;
-    return answer ? answer.value() : 12345;
+    return answer ? answer.value().node : 12345;
 }
 
 Ref<const Topology> with_devices(const fakes::TemporaryFolder &folder) {
@@ -79,7 +79,7 @@ TEST(PciNode, TextsThatAreNoAddressAreInvalid) {
     for (const char *text : {"", ":", ".", "3b", "3b:00", "3b:00.", "3b:00.8", "3b:20.0", "3b:00.0x", "x3b:00.0",
                              "03b:00.0", "000:3b:00.0", "0000:3b:00:0", ":3b:00.0", "0000:3b:0.0", "3b:00.00",
                              "-b:00.0", "eth0", "0000:0000:3b:00.0"}) {
-        const Result<uint32_t> answer = topology->pci_node(text);
+        const Result<NodeAnswer> answer = topology->pci_node(text);
         ASSERT_FALSE(answer) << text;
         EXPECT_EQ(answer.error().status, NEAR_E_INVALID) << text;
     }

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pools/device/device.hpp"
+
+#include "base/log.hpp"
+#include "cuda/current.hpp"
+
+#include <algorithm>
+
+namespace nearpool::device {
+
+using namespace cuda;
+
+Device::Device(Loader &loader, const Driver &driver, Facts facts, DeviceNode node, bool own_context)
+    : loader_(loader), driver_(driver), facts_(std::move(facts)), node_(node), own_context_(own_context) {}
+
+Device::~Device() {
+    const CUcontext context = context_.load(std::memory_order_relaxed);
+    if (context == nullptr || mark_.forked()) {
+        return;
+    }
+    const RelaxedCapture relaxed(driver_);
+    const CUresult code = own_context_ ? driver_.ctx_destroy(context) : driver_.primary_ctx_release(facts_.handle);
+    if (code != cuda_success && code != cuda_error_deinitialized) {
+        log(NEAR_LOG_WARN, "giving back the context of device %d: %s", facts_.ordinal,
+            driver_.error(code, own_context_ ? "cuCtxDestroy" : "cuDevicePrimaryCtxRelease").message.c_str());
+    }
+}
+
+Result<CUcontext> Device::context() {
+    if (const CUcontext known = context_.load(std::memory_order_acquire); known != nullptr) {
+        return known;
+    }
+    const std::lock_guard<std::mutex> lock(context_mutex_);
+    if (const CUcontext known = context_.load(std::memory_order_relaxed); known != nullptr) {
+        return known;
+    }
+    Result<CUcontext> made = make_context();
+    if (made) {
+        context_.store(made.value(), std::memory_order_release);
+    }
+    return made;
+}
+
+Result<CUcontext> Device::make_context() {
+    const RelaxedCapture relaxed(driver_);
+    CUcontext context = nullptr;
+    if (!own_context_) {
+        const CUresult code = driver_.primary_ctx_retain(&context, facts_.handle);
+        return code == cuda_success ? Result<CUcontext>(context) : driver_.error(code, "cuDevicePrimaryCtxRetain");
+    }
+    if (const CUresult code = driver_.ctx_create(&context, 0, facts_.handle); code != cuda_success) {
+        return driver_.error(code, "cuCtxCreate");
+    }
+    CUcontext popped = nullptr; // creating pushes it on the caller's stack
+    if (const CUresult code = driver_.ctx_pop_current(&popped); code != cuda_success) {
+        driver_.ctx_destroy(context); // which pops it too
+        return driver_.error(code, "cuCtxPopCurrent");
+    }
+    return context;
+}
+
+Result<DeviceMemory> Device::memory_of(CUcontext context) {
+    const Current current(driver_, context);
+    if (Done ok = current.entered(); !ok) {
+        return ok.error();
+    }
+    std::size_t free = 0;
+    std::size_t total = 0;
+    const CUresult code = driver_.mem_get_info(&free, &total);
+    return code == cuda_success ? Result<DeviceMemory>(DeviceMemory{total, free}) : driver_.error(code, "cuMemGetInfo");
+}
+
+Result<DeviceMemory> Device::memory_of_others(const std::string &nvml_says) {
+    unsigned flags = 0;
+    int active = 0;
+    if (const CUresult code = driver_.primary_ctx_get_state(facts_.handle, &flags, &active); code != cuda_success) {
+        return driver_.error(code, "cuDevicePrimaryCtxGetState");
+    }
+    if (active == 0) {
+        return fail(NEAR_E_UNSUPPORTED,
+                    "the free memory of device %d is not known: it has no context here, and none is made just to ask; "
+                    "NVML: %s",
+                    facts_.ordinal, nvml_says.c_str());
+    }
+    const RelaxedCapture relaxed(driver_);
+    CUcontext context = nullptr;
+    if (const CUresult code = driver_.primary_ctx_retain(&context, facts_.handle); code != cuda_success) {
+        return driver_.error(code, "cuDevicePrimaryCtxRetain");
+    }
+    Result<DeviceMemory> memory = memory_of(context);
+    const CUresult code = driver_.primary_ctx_release(facts_.handle);
+    return code == cuda_success || !memory ? memory : driver_.error(code, "cuDevicePrimaryCtxRelease");
+}
+
+Result<DeviceMemory> Device::memory() {
+    if (const CUcontext known = context_.load(std::memory_order_acquire); known != nullptr) {
+        return memory_of(known);
+    }
+    std::string why;
+    if (const Nvml *nvml = loader_.nvml(&why); nvml != nullptr) {
+        Result<DeviceMemory> memory = nvml->memory(facts_);
+        if (memory) {
+            return memory;
+        }
+        why = memory.error().message;
+    }
+    return memory_of_others(why);
+}
+
+Result<unsigned> Device::utilization() const {
+    std::string why;
+    const Nvml *nvml = loader_.nvml(&why);
+    return nvml != nullptr ? nvml->utilization(facts_) : fail(NEAR_E_UNSUPPORTED, "%s", why.c_str());
+}
+
+void Device::add(const Consumer *consumer) {
+    const std::lock_guard<std::mutex> lock(consumers_mutex_);
+    consumers_.push_back(consumer);
+}
+
+void Device::remove(const Consumer *consumer) {
+    const std::lock_guard<std::mutex> lock(consumers_mutex_);
+    consumers_.erase(std::remove(consumers_.begin(), consumers_.end(), consumer), consumers_.end());
+}
+
+Usage Device::usage() const {
+    const std::lock_guard<std::mutex> lock(consumers_mutex_);
+    Usage sum;
+    for (const Consumer *consumer : consumers_) {
+        const Usage one = consumer->usage();
+        sum.leased_streams += one.leased_streams;
+        sum.reserved_bytes += one.reserved_bytes;
+    }
+    return sum;
+}
+
+} // namespace nearpool::device
