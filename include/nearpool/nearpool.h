@@ -19,6 +19,7 @@
 #include <nearpool/affinity.h>
 #include <nearpool/capabilities.h>
 #include <nearpool/device_map.h>
+#include <nearpool/device_near.h>
 #include <nearpool/device_pool.h>
 #include <nearpool/device_pool_query.h>
 #include <nearpool/level.h>
@@ -30,6 +31,8 @@
 #include <nearpool/region.h>
 #include <nearpool/region_change.h>
 #include <nearpool/status.h>
+#include <nearpool/stream_pool.h>
+#include <nearpool/stream_pool_work.h>
 #include <nearpool/task.h>
 #include <nearpool/topology.h>
 #include <nearpool/topology_query.h>

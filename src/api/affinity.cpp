@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "machine/scoped_pin.hpp"
-
-#include "api/boundary.hpp"
+#include "api/pin_options.hpp"
 #include "api/process.hpp"
 #include "base/text.hpp"
 
@@ -26,37 +24,13 @@ NumberSet set_of(const uint32_t *cpus, size_t cpu_count) {
     return NumberSet(std::vector<uint32_t>(cpus, cpus + cpu_count));
 }
 
-Result<bool> wants_strict(const near_pin_options *options) {
-    const Result<near_pin_options> read = read_struct(options, "near_pin_options");
-    if (!read) {
-        return read.error();
-    }
-    if (read.value().strict > 1) {
-        return fail(NEAR_E_INVALID, "strict is %u; it must be 0 or 1", read.value().strict);
-    }
-    return read.value().strict == 1;
-}
-
-// What the three pins have in common: `make` gets the topology and whether to be strict.
+// The pins on a topology: `make` gets it and whether to be strict.
 template <class Make>
-Done pin_with(const near_topology *topology, const near_pin_options *options, near_pin **pin, Make &&make) {
-    const Result<bool> strict = wants_strict(options);
-    if (!strict) {
-        return strict.error();
-    }
-    if (Done ok = check_pointer(pin, "pin"); !ok) {
-        return ok;
-    }
-    const Result<Ref<const Topology>> found = topology_of(topology);
-    if (!found) {
-        return found.error();
-    }
-    Result<std::unique_ptr<Pin>> made = make(*found.value(), strict.value());
-    if (!made) {
-        return made.error();
-    }
-    *pin = reinterpret_cast<near_pin *>(made.value().release());
-    return {};
+Done pin_on(const near_topology *topology, const near_pin_options *options, near_pin **pin, Make &&make) {
+    return pin_with(options, pin, [&](bool strict) -> Result<std::unique_ptr<Pin>> {
+        const Result<Ref<const Topology>> found = topology_of(topology);
+        return found ? make(*found.value(), strict) : Result<std::unique_ptr<Pin>>(found.error());
+    });
 }
 
 // A machine that cannot be read is no reason to refuse: the kernel knows its CPUs too.
@@ -81,7 +55,7 @@ near_status near_pin_cpus(const near_topology *topology, const uint32_t *cpus, s
         if (Done ok = check_cpus(cpus, cpu_count); !ok) {
             return ok;
         }
-        return pin_with(topology, options, pin, [&](const Topology &machine, bool strict) {
+        return pin_on(topology, options, pin, [&](const Topology &machine, bool strict) {
             return Pin::to_cpus(real_ports(), machine, set_of(cpus, cpu_count), strict);
         });
     });
@@ -90,7 +64,7 @@ near_status near_pin_cpus(const near_topology *topology, const uint32_t *cpus, s
 near_status near_pin_node(const near_topology *topology, uint32_t node, const near_pin_options *options, near_pin **pin,
                           near_error *error) {
     return guarded("near_pin_node", error, [&]() -> Done {
-        return pin_with(topology, options, pin, [&](const Topology &machine, bool strict) {
+        return pin_on(topology, options, pin, [&](const Topology &machine, bool strict) {
             return Pin::to_node(real_ports(), machine, node, strict);
         });
     });
@@ -99,7 +73,7 @@ near_status near_pin_node(const near_topology *topology, uint32_t node, const ne
 near_status near_pin_nearest(const near_topology *topology, uint32_t node, const near_pin_options *options,
                              near_pin **pin, near_error *error) {
     return guarded("near_pin_nearest", error, [&]() -> Done {
-        return pin_with(topology, options, pin, [&](const Topology &machine, bool strict) {
+        return pin_on(topology, options, pin, [&](const Topology &machine, bool strict) {
             return Pin::to_nearest(real_ports(), machine, node, strict);
         });
     });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/default_pool.hpp"
+#include "api/handles.hpp"
 #include "api/process.hpp"
 #include "base/fork_lock.hpp"
 
@@ -38,6 +39,18 @@ Result<device::Pool *> default_devices() {
     device::Pool *made = pool.value().detach();
     only->pool.store(made, std::memory_order_release);
     return made;
+}
+
+Result<device::Pool *> devices_or_default(device_pool *handle) {
+    Result<device::Pool *> pool = handle != nullptr ? Result<device::Pool *>(pool_of(handle)) : default_devices();
+    if (pool && pool.value()->forked()) {
+        return fail(NEAR_E_FORKED, "the pool of GPUs was made in the parent of this process");
+    }
+    return pool;
+}
+
+Result<numa::Pool *> pool_or_default(numa_pool *handle) {
+    return handle != nullptr ? Result<numa::Pool *>(pool_of(handle)) : default_pool();
 }
 
 } // namespace nearpool::api

@@ -13,4 +13,8 @@ Result<numa::Pool *> default_pool();
 // there.
 Result<device::Pool *> default_devices();
 
+// What a `device_pool *` or a `numa_pool *` of a parameter stands for, where NULL is the process's own.
+Result<device::Pool *> devices_or_default(device_pool *handle);
+Result<numa::Pool *> pool_or_default(numa_pool *handle);
+
 } // namespace nearpool::api

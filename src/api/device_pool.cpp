@@ -69,10 +69,6 @@ Result<device::Options> pool_options(const device_pool_options &from) {
     return options;
 }
 
-Done check_alive(const device::Pool &pool) {
-    return pool.forked() ? fail(NEAR_E_FORKED, "the pool was made in the parent of this process") : Done();
-}
-
 Done give_context(device::Device &device, void **context) {
     const Result<cuda::CUcontext> known = device.context();
     if (!known) {
@@ -117,12 +113,9 @@ near_status device_pool_default(device_pool **pool, near_error *error) {
         if (Done ok = check_pointer(pool, "pool"); !ok) {
             return ok;
         }
-        const Result<device::Pool *> known = default_devices();
+        const Result<device::Pool *> known = devices_or_default(nullptr);
         if (!known) {
             return known.error();
-        }
-        if (Done ok = check_alive(*known.value()); !ok) {
-            return ok;
         }
         *pool = handle_of(known.value());
         return {};

@@ -33,8 +33,8 @@ device_pool_facts answer_of(const device::Device &device) {
 
 // The device of a call that asks the driver.
 Result<device::Device *> device_of(device_pool *pool, int32_t ordinal) {
-    if (pool_of(pool)->forked()) {
-        return fail(NEAR_E_FORKED, "the pool was made in the parent of this process");
+    if (Done ok = check_alive(*pool_of(pool)); !ok) {
+        return ok.error();
     }
     device::Device *device = pool_of(pool)->find(ordinal);
     return device != nullptr ? Result<device::Device *>(device) : pool_of(pool)->no_device(ordinal);
@@ -106,8 +106,8 @@ near_status device_pool_best(device_pool *pool, int32_t criterion, uint32_t node
         if (Done ok = check_pointer(ordinal, "ordinal"); !ok) {
             return ok;
         }
-        if (pool_of(pool)->forked()) {
-            return fail(NEAR_E_FORKED, "the pool was made in the parent of this process");
+        if (Done ok = check_alive(*pool_of(pool)); !ok) {
+            return ok;
         }
         const Result<int32_t> best = pool_of(pool)->best(criterion, node);
         if (!best) {
@@ -127,8 +127,8 @@ near_status device_pool_get_peers(device_pool *pool, uint32_t *peers, size_t cap
         if (Done ok = check_output_list(peers, capacity, needed, "peers"); !ok) {
             return ok;
         }
-        if (pool_of(pool)->forked()) {
-            return fail(NEAR_E_FORKED, "the pool was made in the parent of this process");
+        if (Done ok = check_alive(*pool_of(pool)); !ok) {
+            return ok;
         }
         const Result<std::vector<uint32_t>> matrix = pool_of(pool)->peers();
         return matrix ? write_list(matrix.value(), peers, capacity, needed, "peers") : Done(matrix.error());

@@ -5,6 +5,7 @@
 #include "pools/device/pool.hpp"
 #include "pools/numa/group.hpp"
 #include "pools/numa/pool.hpp"
+#include "pools/stream/pool.hpp"
 
 namespace nearpool::api {
 
@@ -29,6 +30,21 @@ inline const device::Pool *pool_of(const device_pool *handle) {
 }
 inline device_pool *handle_of(device::Pool *pool) {
     return reinterpret_cast<device_pool *>(pool);
+}
+
+inline stream::Pool *pool_of(stream_pool *handle) {
+    return reinterpret_cast<stream::Pool *>(handle);
+}
+inline const stream::Pool *pool_of(const stream_pool *handle) {
+    return reinterpret_cast<const stream::Pool *>(handle);
+}
+inline stream_pool *handle_of(stream::Pool *pool) {
+    return reinterpret_cast<stream_pool *>(pool);
+}
+
+// What every call on a pool that was made before a fork answers in the child.
+template <class Pool> Done check_alive(const Pool &pool) {
+    return pool.forked() ? fail(NEAR_E_FORKED, "the pool was made in the parent of this process") : Done();
 }
 
 } // namespace nearpool::api

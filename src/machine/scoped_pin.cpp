@@ -72,8 +72,9 @@ PinThread &PinThread::own() {
 namespace {
 
 Error strict_error(const Enforcement &achieved, const NumberSet &cpus, bool restored) {
-    return fail(NEAR_E_STRICT, "the thread could not be pinned to CPUs %s: %s; it %s", cpus.text().c_str(),
-                achieved.text.c_str(), restored ? "is as before" : "could not be put back either");
+    const std::string where = cpus.empty() ? "" : " to CPUs " + cpus.text();
+    return fail(NEAR_E_STRICT, "the thread could not be pinned%s: %s; it %s", where.c_str(), achieved.text.c_str(),
+                restored ? "is as before" : "could not be put back either");
 }
 
 std::string outside(const NumberSet &cpus, const Topology &topology) {
@@ -100,7 +101,7 @@ Result<std::unique_ptr<Pin>> Pin::to_cpus(const Ports &ports, const Topology &to
                         topology.cpu_numbers().text().c_str());
         }
     }
-    Request request{cpus, cpus.intersect(topology.allowed_cpus()), NEAR_NODE_UNKNOWN, strict, true};
+    Request request{cpus, cpus.intersect(topology.allowed_cpus()), NEAR_NODE_UNKNOWN, strict, true, false};
     if (strict && topology.this_machine() && request.allowed != cpus) {
         return fail(NEAR_E_NOT_ALLOWED, "%s", outside(cpus, topology).c_str());
     }
@@ -120,7 +121,7 @@ Result<std::unique_ptr<Pin>> Pin::to_node(const Ports &ports, const Topology &to
         return fail(NEAR_E_NOT_ALLOWED, "none of the CPUs %s of node %u is allowed (cpuset and affinity allow %s)",
                     home->cpus.text().c_str(), node, topology.allowed_cpus().text().c_str());
     }
-    return make(ports, topology, {home->cpus, home->allowed_cpus, node, strict, false});
+    return make(ports, topology, {home->cpus, home->allowed_cpus, node, strict, false, false});
 }
 
 Result<std::unique_ptr<Pin>> Pin::to_nearest(const Ports &ports, const Topology &topology, uint32_t node, bool strict) {
@@ -129,7 +130,11 @@ Result<std::unique_ptr<Pin>> Pin::to_nearest(const Ports &ports, const Topology 
     }
     const uint32_t serving = topology.nearest_with_allowed_cpus(node);
     const NumberSet cpus = serving == NEAR_NODE_UNKNOWN ? NumberSet() : topology.node(serving)->allowed_cpus;
-    return make(ports, topology, {cpus, cpus, serving, strict, false});
+    return make(ports, topology, {cpus, cpus, serving, strict, false, false});
+}
+
+Result<std::unique_ptr<Pin>> Pin::to_unknown(const Ports &ports, const Topology &topology, bool strict) {
+    return make(ports, topology, {{}, {}, NEAR_NODE_UNKNOWN, strict, false, true});
 }
 
 Result<std::unique_ptr<Pin>> Pin::make(const Ports &ports, const Topology &topology, const Request &request) {
@@ -138,6 +143,8 @@ Result<std::unique_ptr<Pin>> Pin::make(const Ports &ports, const Topology &topol
     Enforcement achieved;
     if (!topology.this_machine()) {
         achieved = Enforcement::none(NEAR_REASON_NOT_THIS_MACHINE, "the topology describes another machine");
+    } else if (request.unknown) {
+        achieved = Enforcement::none(NEAR_REASON_UNKNOWN_NODE, "the node of the device is not known");
     } else if (request.allowed.empty()) {
         achieved = Enforcement::none(NEAR_REASON_NOT_ALLOWED, outside(request.cpus, topology));
     } else if (!readable) {

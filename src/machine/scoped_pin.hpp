@@ -30,6 +30,8 @@ public:
                                                 bool strict);
     static Result<std::unique_ptr<Pin>> to_nearest(const Ports &ports, const Topology &topology, uint32_t node,
                                                    bool strict);
+    // Near something whose node is not known: an error in strict mode, a pin that does nothing otherwise.
+    static Result<std::unique_ptr<Pin>> to_unknown(const Ports &ports, const Topology &topology, bool strict);
 
     const PinReport &report() const { return report_; }
 
@@ -46,6 +48,7 @@ private:
         uint32_t node = NEAR_NODE_UNKNOWN;
         bool strict = false;
         bool all_of_them = false; // less than all of the CPUs is less than was asked for
+        bool unknown = false;     // nobody knows where
     };
     explicit Pin(const Ports &ports);
     static Result<std::unique_ptr<Pin>> make(const Ports &ports, const Topology &topology, const Request &request);

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pools/stream/pool.hpp"
+
+#include "base/log.hpp"
+#include "cuda/current.hpp"
+
+#include <algorithm>
+
+namespace nearpool::stream {
+
+using namespace cuda;
+
+Result<Ref<Pool>> Pool::create(FutexPort &futex, Tickets &tickets, Ref<device::Pool> devices, int32_t ordinal,
+                               const Options &options) {
+    device::Device *device = devices->find(ordinal);
+    if (device == nullptr) {
+        return devices->no_device(ordinal);
+    }
+    const Result<CUcontext> context = device->context();
+    if (!context) {
+        return context.error();
+    }
+    const Current current(device->driver(), context.value());
+    if (Done ok = current.entered(); !ok) {
+        return ok.error();
+    }
+    int least = 0;
+    int greatest = 0;
+    const CUresult code = device->driver().ctx_get_stream_priority_range(&least, &greatest);
+    if (code != cuda_success) {
+        return device->driver().error(code, "cuCtxGetStreamPriorityRange");
+    }
+    Ref<Pool> pool = Ref<Pool>::adopt(new Pool(futex, tickets, std::move(devices), *device, context.value(), options));
+    pool->choose_priority(least, greatest);
+    device->add(pool.get());
+    return pool;
+}
+
+Pool::Pool(FutexPort &futex, Tickets &tickets, Ref<device::Pool> devices, device::Device &device, CUcontext context,
+           const Options &options)
+    : futex_(futex), tickets_(tickets), devices_(std::move(devices)), device_(device), driver_(device.driver()),
+      context_(context), options_(options),
+      slot_count_(options.mode == STREAM_POOL_SHARED ? options.max_leases : options.max_streams),
+      slots_(std::make_unique<Slot[]>(slot_count_)), pending_(Ref<Pending>::adopt(new Pending)) {}
+
+Pool::~Pool() {
+    if (forked()) { // locks may be taken for ever, and the driver does not work
+        return;
+    }
+    device_.remove(this);
+    destroy_streams();
+    pending_->abandon();
+}
+
+// Numbers run from the least, 0, down to the greatest.
+void Pool::choose_priority(int least, int greatest) {
+    priority_ = std::max(greatest, std::min(least, options_.priority));
+}
+
+void Pool::destroy_streams() {
+    const Current current(driver_, context_);
+    const bool wait = !pending_->empty();
+    const auto destroy = [&](Stream &stream) {
+        const CUstream handle = stream.handle.load(std::memory_order_acquire);
+        if (handle == nullptr) {
+            return;
+        }
+        if (wait) { // the context may go next, and a continuation with it
+            driver_.stream_synchronize(handle);
+        }
+        const CUresult code = driver_.stream_destroy(handle);
+        if (code != cuda_success && code != cuda_error_deinitialized && code != cuda_error_context_is_destroyed) {
+            log(NEAR_LOG_WARN, "giving back a stream of device %d: %s", device_.facts().ordinal,
+                driver_.error(code, "cuStreamDestroy").message.c_str());
+        }
+    };
+    for (std::size_t i = 0; i < slot_count_; i++) {
+        if (!slots_[i].adopted) {
+            destroy(slots_[i].own);
+        } else if (wait) {
+            driver_.stream_synchronize(slots_[i].own.handle.load(std::memory_order_acquire));
+        }
+    }
+    for (const std::unique_ptr<Stream> &stream : shared_) {
+        destroy(*stream);
+    }
+}
+
+Slot *Pool::slot_of(uint64_t id) const {
+    const std::size_t index = id & slot_mask;
+    return index < slot_count_ && Slot::is_lent(id) && slots_[index].lent_as(id) ? &slots_[index] : nullptr;
+}
+
+Status Pool::resolve(uint64_t id, CUstream *stream) const {
+    if (id == STREAM_POOL_DEFAULT) {
+        *stream = nullptr;
+        return NEAR_OK;
+    }
+    const Slot *slot = slot_of(id);
+    if (slot == nullptr) {
+        return NEAR_E_STALE;
+    }
+    const CUstream handle = slot->stream.load(std::memory_order_relaxed)->handle.load(std::memory_order_acquire);
+    if (!slot->lent_as(id)) { // released meanwhile: the handle may be another lease's
+        return NEAR_E_STALE;
+    }
+    *stream = handle;
+    return NEAR_OK;
+}
+
+Result<CUstream> Pool::usable(uint64_t id) const {
+    CUstream stream = nullptr;
+    if (resolve(id, &stream) != NEAR_OK) {
+        return fail(NEAR_E_STALE, "no stream of this pool is lent under id %llu", static_cast<unsigned long long>(id));
+    }
+    CUstreamCaptureStatus capturing = capture_status_none;
+    if (const CUresult code = driver_.stream_is_capturing(stream, &capturing); code != cuda_success) {
+        return driver_.error(code, "cuStreamIsCapturing");
+    }
+    if (capturing != capture_status_none) {
+        return fail(NEAR_E_BUSY, "the stream captures a graph; end the capture first");
+    }
+    return stream;
+}
+
+Status Pool::give_back(uint64_t id) {
+    if (id == STREAM_POOL_DEFAULT) {
+        return NEAR_E_INVALID;
+    }
+    Slot *slot = slot_of(id);
+    if (slot == nullptr) {
+        return NEAR_E_STALE;
+    }
+    if (options_.mode == STREAM_POOL_APPEND_ONLY) {
+        return NEAR_E_UNSUPPORTED;
+    }
+    {
+        const Current current(driver_, context_);
+        if (const Result<CUstream> stream = usable(id); !stream && stream.error().status != NEAR_E_CUDA) {
+            return stream.error().status; // a lost context is no reason to keep the lease
+        }
+    }
+    if (!slot->claim(id)) {
+        return NEAR_E_STALE;
+    }
+    Stream *stream = slot->stream.load(std::memory_order_relaxed);
+    stream->reserved_bytes.fetch_sub(slot->reserved_bytes.exchange(0, std::memory_order_relaxed),
+                                     std::memory_order_relaxed);
+    if (slot->adopted) {
+        slot->adopted = false;
+        slot->own.handle.store(nullptr, std::memory_order_release);
+    }
+    slot->leave(stream == &slot->own && slot->own.handle.load(std::memory_order_relaxed) != nullptr ? Slot::returned
+                                                                                                    : Slot::empty);
+    return NEAR_OK;
+}
+
+// Adds to a sum that must not pass a limit.
+Status Pool::reserve(uint64_t id, uint64_t bytes) {
+    Slot *slot = slot_of(id);
+    if (slot == nullptr) {
+        return id == STREAM_POOL_DEFAULT ? NEAR_E_INVALID : NEAR_E_STALE;
+    }
+    std::atomic<uint64_t> &sum = slot->stream.load(std::memory_order_relaxed)->reserved_bytes;
+    uint64_t known = sum.load(std::memory_order_relaxed);
+    do {
+        if (known > options_.budget_bytes || bytes > options_.budget_bytes - known) {
+            return NEAR_E_CAPACITY;
+        }
+    } while (!sum.compare_exchange_weak(known, known + bytes, std::memory_order_relaxed));
+    slot->reserved_bytes.fetch_add(bytes, std::memory_order_relaxed);
+    return NEAR_OK;
+}
+
+Status Pool::unreserve(uint64_t id, uint64_t bytes) {
+    Slot *slot = slot_of(id);
+    if (slot == nullptr) {
+        return id == STREAM_POOL_DEFAULT ? NEAR_E_INVALID : NEAR_E_STALE;
+    }
+    uint64_t known = slot->reserved_bytes.load(std::memory_order_relaxed);
+    do {
+        if (bytes > known) {
+            return NEAR_E_INVALID;
+        }
+    } while (!slot->reserved_bytes.compare_exchange_weak(known, known - bytes, std::memory_order_relaxed));
+    slot->stream.load(std::memory_order_relaxed)->reserved_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+    return NEAR_OK;
+}
+
+device::Usage Pool::usage() const {
+    device::Usage usage;
+    for (std::size_t i = 0; i < slot_count_; i++) {
+        const bool lent = Slot::is_lent(slots_[i].word.load(std::memory_order_relaxed));
+        usage.leased_streams += lent ? 1 : 0;
+        usage.reserved_bytes += slots_[i].reserved_bytes.load(std::memory_order_relaxed);
+    }
+    return usage;
+}
+
+stream_pool_info Pool::info() const {
+    stream_pool_info info{};
+    info.mode = options_.mode;
+    info.ordinal = device_.facts().ordinal;
+    info.max_streams = options_.max_streams;
+    info.max_leases = static_cast<uint32_t>(slot_count_);
+    info.made = made_.load(std::memory_order_relaxed);
+    info.lent = static_cast<uint32_t>(usage().leased_streams);
+    info.asked_priority = options_.priority;
+    info.priority = priority_;
+    info.priority_clamped = priority_ != options_.priority ? 1 : 0;
+    info.budget_bytes = options_.budget_bytes;
+    const Current current(driver_, context_);
+    for (std::size_t i = 0; i < slot_count_; i++) {
+        if (slots_[i].word.load(std::memory_order_acquire) == Slot::returned) {
+            info.busy += driver_.stream_query(slots_[i].own.handle.load(std::memory_order_relaxed)) != cuda_success;
+        }
+    }
+    return info;
+}
+
+} // namespace nearpool::stream

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// The streams of one GPU: lent under ids that are never used twice, and lent again only when their work is done.
+#pragma once
+
+#include "base/fork_mark.hpp"
+#include "base/ref.hpp"
+#include "pools/device/pool.hpp"
+#include "pools/stream/pending.hpp"
+#include "pools/stream/slot.hpp"
+
+#include <nearpool/stream_pool.h>
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace nearpool::stream {
+
+struct Options {
+    int32_t mode = STREAM_POOL_EXCLUSIVE;
+    uint32_t max_streams = 16;
+    uint32_t max_leases = 1024; // of a shared pool
+    int32_t priority = 0;
+    uint64_t budget_bytes = 0;
+};
+
+class Pool final : public RefCounted, private device::Consumer {
+public:
+    static Result<Ref<Pool>> create(FutexPort &futex, Tickets &tickets, Ref<device::Pool> devices, int32_t ordinal,
+                                    const Options &options);
+
+    Status acquire(uint64_t *id);
+    Status give_back(uint64_t id);
+    Status resolve(uint64_t id, cuda::CUstream *stream) const;
+
+    Done adopt(cuda::CUstream stream, uint64_t *id);
+
+    Done query(uint64_t id, bool *done);
+    Done synchronize(uint64_t id, uint64_t timeout_ns);
+    Done wait_on(uint64_t id, Pool &other, uint64_t other_id);
+    Done then(uint64_t id, std::unique_ptr<Submission> submission);
+
+    Status reserve(uint64_t id, uint64_t bytes);
+    Status unreserve(uint64_t id, uint64_t bytes);
+
+    bool forked() const { return mark_.forked(); }
+    const device::Pool &devices() const { return *devices_; }
+    const device::Device &device() const { return device_; }
+    stream_pool_info info() const;
+    device::Usage usage() const override;
+
+private:
+    Pool(FutexPort &futex, Tickets &tickets, Ref<device::Pool> devices, device::Device &device, cuda::CUcontext context,
+         const Options &options);
+    ~Pool() override;
+    void choose_priority(int least, int greatest);
+    void destroy_streams();
+
+    Slot *slot_of(uint64_t id) const; // nullptr: no lease has this id
+    std::size_t first_slot() const;
+    Slot *claim_empty();
+    bool has_ticket(Slot &slot);
+    uint64_t lend(Slot &slot, Stream &stream);
+    Status acquire_own(uint64_t *id);
+    Slot *claim_done(Status *status);
+    Status acquire_shared(uint64_t *id);
+    Stream *next_shared();
+    Status make_stream(Stream &stream);
+
+    // A lease's stream, with its context current; NEAR_E_BUSY while it captures.
+    Result<cuda::CUstream> usable(uint64_t id) const;
+    Done poll(cuda::CUstream stream, uint64_t timeout_ns);
+
+    FutexPort &futex_;
+    Tickets &tickets_;
+    const Ref<device::Pool> devices_;
+    device::Device &device_;
+    const cuda::Driver &driver_;
+    const cuda::CUcontext context_;
+    const Options options_;
+    const ForkMark mark_;
+    int priority_ = 0;
+
+    std::size_t slot_count_;
+    std::unique_ptr<Slot[]> slots_;
+    std::atomic<uint32_t> made_{0};
+    const Ref<Pending> pending_;
+
+    std::mutex shared_mutex_; // of a shared pool: making streams and going round
+    std::vector<std::unique_ptr<Stream>> shared_;
+    std::size_t shared_turn_ = 0;
+};
+
+} // namespace nearpool::stream

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// A place in the table of leases. Its word is the id of the lease while it is lent, and a state otherwise; whoever
+// changes it to `claimed` owns the slot until he writes it again. No lock is held over a call of the driver.
+#pragma once
+
+#include "cuda/types.hpp"
+#include "pools/stream/tickets.hpp"
+
+#include <atomic>
+#include <cstdint>
+
+namespace nearpool::stream {
+
+struct Stream {
+    std::atomic<cuda::CUstream> handle{nullptr};
+    std::atomic<uint64_t> reserved_bytes{0};
+};
+
+struct alignas(128) Slot {
+    // Words below the first id: tickets start at 1.
+    static constexpr uint64_t empty = 0;
+    static constexpr uint64_t claimed = 1;
+    static constexpr uint64_t returned = 2; // its own stream, given back, perhaps with work to do
+
+    bool claim(uint64_t from) {
+        return word.load(std::memory_order_relaxed) == from &&
+               word.compare_exchange_strong(from, claimed, std::memory_order_acquire, std::memory_order_relaxed);
+    }
+    void leave(uint64_t as) { word.store(as, std::memory_order_release); }
+    bool lent_as(uint64_t id) const { return word.load(std::memory_order_acquire) == id; }
+    static bool is_lent(uint64_t word) { return word > slot_mask; }
+
+    std::atomic<uint64_t> word{empty};
+    std::atomic<Stream *> stream{nullptr};   // what is lent: own, or a shared one
+    std::atomic<uint64_t> reserved_bytes{0}; // by this lease
+    Stream own;                              // made here once and kept, or adopted for one lease
+    TicketBlock tickets;                     // the claimer's
+    bool adopted = false;                    // the claimer's: own is somebody else's stream
+};
+
+} // namespace nearpool::stream
