@@ -2,80 +2,11 @@
 // NEAR_E_NOMEM of each function that needs memory: its first allocation fails, then its second, until none does. The
 // library allocates with this program's operator new, for -Bsymbolic binds only what the library defines itself.
 #include "contract/numa_pool_support.hpp"
-
-#include <new>
+#include "support/limited_memory.hpp"
 
 using namespace nearpool_test;
 
 namespace {
-
-thread_local uint64_t allocations_left = UINT64_MAX; // of this thread, before none succeeds any more
-
-void *allocate(std::size_t bytes) noexcept {
-    if (allocations_left == 0) {
-        return nullptr;
-    }
-    allocations_left -= allocations_left != UINT64_MAX ? 1 : 0;
-    return std::malloc(bytes != 0 ? bytes : 1);
-}
-
-void *allocate_or_throw(std::size_t bytes) {
-    void *memory = allocate(bytes);
-    if (memory == nullptr) {
-        throw std::bad_alloc();
-    }
-    return memory;
-}
-
-} // namespace
-
-void *operator new(std::size_t bytes) {
-    return allocate_or_throw(bytes);
-}
-void *operator new[](std::size_t bytes) {
-    return allocate_or_throw(bytes);
-}
-void *operator new(std::size_t bytes, const std::nothrow_t &) noexcept {
-    return allocate(bytes);
-}
-void *operator new[](std::size_t bytes, const std::nothrow_t &) noexcept {
-    return allocate(bytes);
-}
-void operator delete(void *memory) noexcept {
-    std::free(memory);
-}
-void operator delete[](void *memory) noexcept {
-    std::free(memory);
-}
-void operator delete(void *memory, std::size_t) noexcept {
-    std::free(memory);
-}
-void operator delete[](void *memory, std::size_t) noexcept {
-    std::free(memory);
-}
-void operator delete(void *memory, const std::nothrow_t &) noexcept {
-    std::free(memory);
-}
-void operator delete[](void *memory, const std::nothrow_t &) noexcept {
-    std::free(memory);
-}
-
-namespace {
-
-// Calls with memory for no allocation, then for one, until there is enough. The number of times that there was not.
-template <class Call> uint64_t call_until_memory_suffices(Call &&call) {
-    for (uint64_t enough = 0; enough < 10000; enough++) {
-        allocations_left = enough;
-        const near_status status = call();
-        allocations_left = UINT64_MAX;
-        if (status == NEAR_OK) {
-            return enough;
-        }
-        EXPECT_EQ(status, NEAR_E_NOMEM) << near_status_name(status) << " with memory for " << enough;
-    }
-    ADD_FAILURE() << "there is never enough memory";
-    return 0;
-}
 
 class OutOfMemory : public testing::Test {
 protected:
@@ -99,9 +30,9 @@ ALONE_TEST(OutOfMemoryAlone, PoolCreateLeavesNothingAndSaysSo) {
     EXPECT_EQ(error.status, NEAR_E_NOMEM);
     numa_pool_destroy(pool);
     EXPECT_TRUE(no_more_threads_than(threads));
-    allocations_left = 1;
+    limit_allocations(1);
     EXPECT_EQ(numa_pool_create(nullptr, &pool, nullptr), NEAR_E_NOMEM);
-    allocations_left = UINT64_MAX;
+    limit_allocations(UINT64_MAX);
 }
 
 // design.md section 4: a failed creation is retried, from the discovery of the machine on.
@@ -168,12 +99,12 @@ TEST_F(OutOfMemory, ParallelForLeavesNothingRunning) {
         return NEAR_OK;
     };
     EXPECT_GT(call_until_memory_suffices([&] {
-                  const uint64_t enough = std::exchange(allocations_left, UINT64_MAX);
+                  const uint64_t enough = limit_allocations(UINT64_MAX);
                   const Pool pool(options_for(machine_)); // whose queues have no memory yet
                   run = 0;
-                  allocations_left = enough;
+                  limit_allocations(enough);
                   const near_status status = numa_pool_parallel_for(pool, 0, 100, 1, body, &both, &error_);
-                  allocations_left = UINT64_MAX;
+                  limit_allocations(UINT64_MAX);
                   EXPECT_EQ(running, 0);
                   return status;
               }),

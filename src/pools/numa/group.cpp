@@ -65,6 +65,12 @@ std::atomic<uint32_t> *Group::lower_half() {
     return reinterpret_cast<std::atomic<uint32_t> *>(&word_);
 }
 
+// Promises are not started either, and what they wait for may never come.
+void Group::cancel() {
+    word_.fetch_or(is_cancelled, std::memory_order_relaxed);
+    pool_->break_promises(this);
+}
+
 Done Group::wait(uint64_t timeout_ns) {
     Worker *worker = Worker::current();
     const bool of_pool = worker != nullptr && &worker->pool() == pool_.get();

@@ -39,7 +39,7 @@ public:
 
     // Until the next wait that finds nothing pending.
     bool cancelled() const { return (word_.load(std::memory_order_relaxed) & is_cancelled) != 0; }
-    void cancel() { word_.fetch_or(is_cancelled, std::memory_order_relaxed); }
+    void cancel();
     bool done() const { return pending(word_.load(std::memory_order_acquire)) == 0; }
 
     // A worker is about to sleep until done(): before its last look, so that either it sees the end or is woken for it.

@@ -15,4 +15,7 @@ struct Item {
     Group *group = nullptr; // kept alive by its count of pending tasks
 };
 
+// Stands for `run` in a task that is only to be discarded; never called.
+near_status only_discard(void *user_data);
+
 } // namespace nearpool::numa

@@ -119,12 +119,14 @@ Done Pool::await_strict() {
     return why;
 }
 
-// After this no task is accepted but from the pool's own tasks. Whoever finds the pool idle then ends it: the worker
+// After this no task is accepted but from the pool's own tasks, and no promise is open: what they wait for may never
+// come. Whoever finds the pool idle then ends it: the worker
 // that ran out of work last, or this thread.
 void Pool::close() {
     for (const auto &queue : queues_) {
         queue->close();
     }
+    break_promises(nullptr);
     closed_.store(true, std::memory_order_release);
     idle_.fetch_add(one_idle_worker, std::memory_order_acq_rel);
     if (idle()) {

@@ -114,6 +114,11 @@ std::size_t Pool::local_node() const {
     return index != SIZE_MAX ? index : numbers_.front().second;
 }
 
+uint32_t Pool::nearest_node(uint32_t node) const {
+    const std::size_t index = look_up(nearest_, node);
+    return index != SIZE_MAX ? plan_.nodes[index].number : NEAR_NODE_UNKNOWN;
+}
+
 Status Pool::submit(uint32_t node, const Item *items, std::size_t count, Group *group) {
     if (forked()) {
         return NEAR_E_FORKED;

@@ -5,6 +5,7 @@
 #include "base/fork_mark.hpp"
 #include "memory/region.hpp"
 #include "pools/numa/plan.hpp"
+#include "pools/numa/promise.hpp"
 #include "pools/numa/team.hpp"
 
 #include <nearpool/numa_pool_run.h>
@@ -33,6 +34,8 @@ public:
 
     // The items name `group`, or none where it is nullptr.
     Status submit(uint32_t node, const Item *items, std::size_t count, Group *group);
+    // Accepts a task for later. Fails as submit() does; with SHUTDOWN also in the pool's own tasks.
+    Status promise(uint32_t node, const Item &item, Ref<Promise> &promise);
     Done parallel_for(std::size_t begin, std::size_t end, std::size_t grain, numa_pool_range_fn body, void *user_data);
     Done wait_idle(uint64_t timeout_ns);
     Done shutdown(uint64_t timeout_ns, uint64_t *left);
@@ -48,16 +51,21 @@ public:
     FutexPort &futex() const { return ports_.futex; }
     const Ports &ports() const { return ports_; }
     bool inside() const; // the caller is one of its threads
+    // Its nearest to a node of the topology; NEAR_NODE_UNKNOWN where the topology does not know the node.
+    uint32_t nearest_node(uint32_t node) const;
 
     Enforcement enforcement();                      // of all
     Enforcement node_enforcement(std::size_t node); // waits until the threads that were started have looked
     numa_pool_counts counts(std::optional<std::size_t> node) const;
     std::vector<uint64_t> steals() const;
 
-    // For workers and groups.
+    // For workers, groups and promises.
     std::vector<std::unique_ptr<Team>> &teams() { return teams_; }
     bool finished() const { return finished_.load(std::memory_order_seq_cst); }
     void work_added(Team &home);
+    OpenPromises &open_promises() { return open_promises_; }
+    void keep_promise(std::size_t node, const Item &item) noexcept; // one that was open
+    void break_promises(const Group *group);                        // the group's; nullptr: all
     void wake_everyone();
     void worker_ready(bool on_its_node);
     void went_idle();
@@ -109,6 +117,7 @@ private:
 
     std::vector<std::unique_ptr<Queue>> queues_; // one a node
     std::vector<std::unique_ptr<Team>> teams_;
+    OpenPromises open_promises_;
 
     alignas(128) std::atomic<uint32_t> sleepers_{0}; // workers that sleep, in all teams
     // Threads in wait_idle (lower half) and a count of workers that ran out of work (upper half). Whoever comes second

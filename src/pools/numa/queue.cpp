@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pools/numa/queue.hpp"
 
+#include <algorithm>
 #include <new>
 
 namespace nearpool::numa {
@@ -21,18 +22,31 @@ Status Queue::push(const Item *items, std::size_t count, Rules rules) {
     return NEAR_OK;
 }
 
+// Once the lock is needed it is held to the end.
 Status Queue::reserve(std::size_t count, Rules rules, uint64_t &ticket) {
+    std::unique_lock<std::mutex> lock(mutex_, std::defer_lock);
     uint64_t tail = tail_.load(std::memory_order_relaxed);
     for (;;) {
         if ((tail & closed_bit) != 0 && rules.close) {
             return NEAR_E_SHUTDOWN;
         }
-        ticket = tail & ~closed_bit;
-        if (rules.capacity && full(ticket, count)) {
+        const bool beside_promises = rules.capacity && (tail & promised_bit) != 0;
+        if (beside_promises && !lock) {
+            lock.lock();
+            tail = tail_.load(std::memory_order_relaxed);
+            continue;
+        }
+        ticket = tail & ticket_mask;
+        if (rules.capacity && full(ticket, count + (beside_promises ? promises() : 0))) {
             return NEAR_E_AGAIN;
         }
-        if (ticket + count > linked_.load(std::memory_order_acquire) && !extend(ticket + count)) {
-            return NEAR_E_NOMEM;
+        if (ticket + count > limit_.load(std::memory_order_acquire)) {
+            if (!lock) {
+                lock.lock();
+            }
+            if (!extend(ticket + count)) {
+                return NEAR_E_NOMEM;
+            }
         }
         if (tail_.compare_exchange_weak(tail, tail + count, std::memory_order_seq_cst, std::memory_order_relaxed)) {
             return NEAR_OK;
@@ -41,17 +55,90 @@ Status Queue::reserve(std::size_t count, Rules rules, uint64_t &ticket) {
 }
 
 // The head may have passed a tail that was read long ago; the compare-and-swap will notice.
-bool Queue::full(uint64_t ticket, std::size_t count) const {
+bool Queue::full(uint64_t ticket, uint64_t count) const {
     const uint64_t head = head_.load(std::memory_order_acquire);
     const uint64_t waiting = ticket > head ? ticket - head : 0;
     return capacity_ != 0 && waiting + count > capacity_;
 }
 
+uint64_t Queue::promises() const {
+    return promised_.load(std::memory_order_relaxed) - kept_.load(std::memory_order_relaxed);
+}
+
+// The bit is set before the look at the tail: a producer that has not seen it, and reserves after the look, fails.
+Status Queue::promise() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const uint64_t tail = capacity_ != 0 ? tail_.fetch_or(promised_bit, std::memory_order_seq_cst)
+                                         : tail_.load(std::memory_order_seq_cst);
+    Status status = NEAR_OK;
+    if ((tail & closed_bit) != 0) {
+        status = NEAR_E_SHUTDOWN;
+    } else if (full(tail & ticket_mask, promises() + 1)) {
+        status = NEAR_E_AGAIN;
+    } else if (!allocate_slots(limit_.load(std::memory_order_relaxed) + promises() + 1)) {
+        status = NEAR_E_NOMEM;
+    }
+    if (status == NEAR_OK) {
+        promised_.fetch_add(1, std::memory_order_release);
+    } else {
+        clear_promised_bit();
+    }
+    return status;
+}
+
+void Queue::clear_promised_bit() {
+    if (capacity_ != 0 && promises() == 0) {
+        tail_.fetch_and(~promised_bit, std::memory_order_seq_cst);
+    }
+}
+
+// Without the lock nobody reserves beyond limit_. So the ticket lies below it, or is the limit itself, which then moves
+// by one, into the slots that were kept for promises.
+void Queue::keep(const Item &item) noexcept {
+    uint64_t ticket = 0;
+    {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        ticket = tail_.fetch_add(1, std::memory_order_seq_cst) & ticket_mask;
+        if (ticket == limit_.load(std::memory_order_relaxed)) {
+            if (ticket == linked_) {
+                link_spare();
+            }
+            limit_.store(ticket + 1, std::memory_order_release);
+        }
+        kept_.fetch_add(1, std::memory_order_release);
+        clear_promised_bit();
+    }
+    Segment *segment = segment_of(ticket);
+    fill(segment, ticket, item);
+    settle(1);
+}
+
+// A promise that is kept meanwhile counts twice, never not at all.
+uint64_t Queue::accepted() const {
+    const uint64_t kept = kept_.load(std::memory_order_acquire);
+    const uint64_t stored = tickets();
+    return stored + promised_.load(std::memory_order_acquire) - kept;
+}
+
 bool Queue::extend(uint64_t tickets) {
-    const std::lock_guard<std::mutex> lock(segments_mutex_);
+    if (!allocate_slots(tickets + promises())) {
+        return false;
+    }
+    while (linked_ < tickets) {
+        link_spare();
+    }
+    const uint64_t free = linked_ + spare_.size() * segment_slots - promises();
+    limit_.store(std::min(linked_, free), std::memory_order_release);
+    return true;
+}
+
+bool Queue::allocate_slots(uint64_t tickets) {
     try {
-        while (linked_.load(std::memory_order_relaxed) < tickets) {
-            append_segment();
+        while (linked_ + spare_.size() * segment_slots < tickets) {
+            // Room to give every segment back is made now, so that recycling never allocates.
+            spare_.reserve(all_.size() + 1);
+            all_.push_back(std::make_unique<Segment>());
+            spare_.push_back(all_.back().get());
         }
     } catch (const std::bad_alloc &) {
         return false;
@@ -59,27 +146,18 @@ bool Queue::extend(uint64_t tickets) {
     return true;
 }
 
-void Queue::append_segment() {
-    Segment *segment = nullptr;
-    if (spare_.empty()) {
-        // Room to give every segment back is made now, so that recycling never allocates.
-        spare_.reserve(all_.size() + 1);
-        all_.push_back(std::make_unique<Segment>());
-        segment = all_.back().get();
-    } else {
-        segment = spare_.back();
-        spare_.pop_back();
-    }
-    const uint64_t first = linked_.load(std::memory_order_relaxed);
+void Queue::link_spare() noexcept {
+    Segment *segment = spare_.back();
+    spare_.pop_back();
     segment->next.store(nullptr, std::memory_order_relaxed);
-    segment->first.store(first, std::memory_order_release);
+    segment->first.store(linked_, std::memory_order_release);
     Segment *last = last_.exchange(segment, std::memory_order_acq_rel);
     if (last == nullptr) {
         head_segment_.store(segment, std::memory_order_release);
     } else {
         last->next.store(segment, std::memory_order_release);
     }
-    linked_.store(first + segment_slots, std::memory_order_release);
+    linked_ += segment_slots;
 }
 
 // The segments from the head's to the ticket's own cannot all be recycled, because the ticket is not filled yet; but
@@ -121,7 +199,7 @@ void Queue::fill(Segment *&segment, uint64_t ticket, const Item &item) {
 
 bool Queue::pop(Item &item) {
     const uint64_t seen = head_.load(std::memory_order_relaxed);
-    if (seen == accepted() || consuming_.load(std::memory_order_relaxed) ||
+    if (seen == tickets() || consuming_.load(std::memory_order_relaxed) ||
         consuming_.exchange(true, std::memory_order_acquire)) {
         return false;
     }
@@ -156,17 +234,17 @@ Queue::Slot *Queue::oldest_slot(uint64_t ticket) {
 }
 
 void Queue::recycle(Segment *segment) {
-    const std::lock_guard<std::mutex> lock(segments_mutex_);
+    const std::lock_guard<std::mutex> lock(mutex_);
     spare_.push_back(segment);
 }
 
 uint64_t Queue::size() const {
     const uint64_t head = head_.load(std::memory_order_seq_cst);
-    return accepted() - head;
+    return tickets() - head;
 }
 
 std::size_t Queue::segment_count() {
-    const std::lock_guard<std::mutex> lock(segments_mutex_);
+    const std::lock_guard<std::mutex> lock(mutex_);
     return all_.size();
 }
 

@@ -30,7 +30,7 @@ uint64_t Team::oldest(std::size_t source) const {
 }
 
 uint64_t Team::end(std::size_t source) const {
-    return source < queues_.size() ? queues_[source]->accepted()
+    return source < queues_.size() ? queues_[source]->tickets()
                                    : static_cast<uint64_t>(workers_[source - queues_.size()]->deque().end());
 }
 

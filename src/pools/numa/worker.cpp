@@ -316,16 +316,16 @@ void Worker::execute(const Found &found) {
     frame.group = item.group;
     this_frame = &frame;
     Status status = NEAR_OK;
-    const bool discarded = item.group != nullptr && item.group->cancelled();
+    const bool discarded = item.run == only_discard || (item.group != nullptr && item.group->cancelled());
     if (!discarded) {
         status = call(item, frame);
     } else if (item.discard != nullptr) {
         call(Item{nullptr, item.discard, item.user_data, nullptr}, frame);
     }
+    this_frame = frame.outer;
     if (this_worker == nullptr) {
         return; // in the child of a fork in the task: all of this is the parent's
     }
-    this_frame = frame.outer;
     WorkerCounts::add(discarded ? counts_.discarded[found.node] : counts_.ran[found.node], 1);
     if (status != NEAR_OK) {
         WorkerCounts::add(counts_.failed[found.node], 1);

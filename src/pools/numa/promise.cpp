@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pools/numa/promise.hpp"
+
+#include "pools/numa/group.hpp"
+#include "pools/numa/pool.hpp"
+
+#include <new>
+
+namespace nearpool::numa {
+
+near_status only_discard(void *) {
+    return NEAR_E_INTERNAL;
+}
+
+Promise::Promise(Ref<Pool> pool, std::size_t node, const Item &item)
+    : pool_(std::move(pool)), node_(node), item_(item) {}
+
+// Nobody is left who could keep it.
+Promise::~Promise() {
+    break_off();
+}
+
+bool Promise::settle(numa_pool_task_fn run) noexcept {
+    if (pool_->forked() || !pool_->open_promises().take(*this)) {
+        return false;
+    }
+    pool_->keep_promise(node_, Item{run, item_.discard, item_.user_data, item_.group});
+    return true;
+}
+
+Status OpenPromises::add(Promise &promise, Queue &queue) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (const Status status = queue.promise(); status != NEAR_OK) {
+        return status;
+    }
+    promise.open_ = true;
+    promise.next_ = first_;
+    if (first_ != nullptr) {
+        first_->previous_ = &promise;
+    }
+    first_ = &promise;
+    return NEAR_OK;
+}
+
+bool OpenPromises::take(Promise &promise) noexcept {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!promise.open_) {
+        return false;
+    }
+    unlink(promise);
+    return true;
+}
+
+void OpenPromises::unlink(Promise &promise) noexcept {
+    (promise.previous_ != nullptr ? promise.previous_->next_ : first_) = promise.next_;
+    if (promise.next_ != nullptr) {
+        promise.next_->previous_ = promise.previous_;
+    }
+    promise.open_ = false;
+}
+
+Status Pool::promise(uint32_t node, const Item &item, Ref<Promise> &promise) {
+    if (forked()) {
+        return NEAR_E_FORKED;
+    }
+    const std::size_t index = index_of(node);
+    if (index == SIZE_MAX) {
+        return NEAR_E_NO_NODE;
+    }
+    if (Done ok = ensure_started(); !ok) {
+        return ok.error().status;
+    }
+    Ref<Promise> made = Ref<Promise>::adopt(new (std::nothrow) Promise(Ref<Pool>::share(this), index, item));
+    if (!made) {
+        return NEAR_E_NOMEM;
+    }
+    if (item.group != nullptr) {
+        if (const Status status = item.group->begin(1); status != NEAR_OK) {
+            return status;
+        }
+    }
+    if (const Status status = open_promises_.add(*made, *queues_[index]); status != NEAR_OK) {
+        if (item.group != nullptr) {
+            item.group->retract(1);
+        }
+        return status;
+    }
+    // A cancel that has looked at the promises before this one was among them is seen here.
+    if (item.group != nullptr && item.group->cancelled()) {
+        made->break_off();
+    }
+    promise = std::move(made);
+    return NEAR_OK;
+}
+
+void Pool::keep_promise(std::size_t node, const Item &item) noexcept {
+    queues_[node]->keep(item);
+    work_added(*teams_[plan_.nodes[node].team]);
+}
+
+// Those who find the work wake others for the rest.
+void Pool::break_promises(const Group *group) {
+    const std::size_t count = open_promises_.take_all(group, [this](std::size_t node, const Item &item) {
+        queues_[node]->keep(Item{only_discard, item.discard, item.user_data, item.group});
+    });
+    for (std::size_t i = 0; count != 0 && i < teams_.size(); i++) {
+        if (teams_[i]->any_waiting()) {
+            work_added(*teams_[i]);
+        }
+    }
+}
+
+} // namespace nearpool::numa

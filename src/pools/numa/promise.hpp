@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// A task that is accepted now and queued later, when something has happened that no thread here waits for.
+//
+// From the beginning it counts as accepted, is pending in its group, and has a place and memory in its node's queue, so
+// that keeping it cannot fail. Whoever is first decides: keep() lets the task run; break_off(), the end of the last
+// reference, the cancel of its group, and the end of the pool let it be discarded, by a worker too. After that all of
+// these do nothing. A promise keeps the memory of its pool alive, not its threads. In a child of fork() nothing
+// happens.
+#pragma once
+
+#include "base/ref.hpp"
+#include "pools/numa/item.hpp"
+#include "pools/numa/queue.hpp"
+
+#include <mutex>
+
+namespace nearpool::numa {
+
+class Pool;
+
+class Promise final : public RefCounted {
+public:
+    Promise(Ref<Pool> pool, std::size_t node, const Item &item);
+
+    // From any thread: they take short locks, and wake a worker. True: this call has decided.
+    bool keep() noexcept { return settle(item_.run); }
+    bool break_off() noexcept { return settle(only_discard); }
+
+private:
+    friend class OpenPromises;
+    ~Promise() override;
+    bool settle(numa_pool_task_fn run) noexcept;
+
+    const Ref<Pool> pool_;
+    const std::size_t node_;
+    const Item item_;
+
+    // Guarded by the lock of the list that it is in.
+    bool open_ = false;
+    Promise *previous_ = nullptr;
+    Promise *next_ = nullptr;
+};
+
+// The promises of a pool that are not decided. It holds no references: a promise takes itself out before it goes.
+class OpenPromises {
+public:
+    // As Queue::promise(). One step for who breaks all promises of a queue that is closed.
+    Status add(Promise &promise, Queue &queue);
+
+    // False: it is not here any more.
+    bool take(Promise &promise) noexcept;
+
+    // Takes those of a group, or all where it is nullptr, and calls give(node, item) for each, under the lock: a
+    // promise may go once it is taken. How many there were.
+    template <class Give> std::size_t take_all(const Group *group, Give &&give) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        std::size_t count = 0;
+        for (Promise *promise = first_; promise != nullptr;) {
+            Promise *next = promise->next_;
+            if (group == nullptr || promise->item_.group == group) {
+                unlink(*promise);
+                give(promise->node_, promise->item_);
+                count++;
+            }
+            promise = next;
+        }
+        return count;
+    }
+
+private:
+    void unlink(Promise &promise) noexcept;
+
+    std::mutex mutex_;
+    Promise *first_ = nullptr;
+};
+
+} // namespace nearpool::numa
