@@ -17,6 +17,7 @@
 #include <nearpool/affinity.h>
 #include <nearpool/capabilities.h>
 #include <nearpool/device_map.h>
+#include <nearpool/device_near.h>
 #include <nearpool/device_pool.h>
 #include <nearpool/device_pool_query.h>
 #include <nearpool/export.h>
@@ -29,6 +30,8 @@
 #include <nearpool/region.h>
 #include <nearpool/region_change.h>
 #include <nearpool/status.h>
+#include <nearpool/stream_pool.h>
+#include <nearpool/stream_pool_work.h>
 #include <nearpool/task.h>
 #include <nearpool/topology.h>
 #include <nearpool/topology_query.h>
@@ -167,6 +170,30 @@ typedef struct near_api {
         size_t *count);
     near_status (*device_pool_describe)(const device_pool *pool, char *buffer, size_t capacity, size_t *needed,
         near_error *error);
+    near_status (*numa_pool_submit_near)(numa_pool *pool, device_pool *devices, int32_t ordinal, numa_pool_task_fn run,
+        void *user_data);
+    near_status (*near_pin_device)(device_pool *devices, int32_t ordinal, const near_pin_options *options,
+        near_pin **pin, near_error *error);
+    near_status (*stream_pool_create)(device_pool *devices, int32_t ordinal, const stream_pool_options *options,
+        stream_pool **pool, near_error *error);
+    void (*stream_pool_destroy)(stream_pool *pool);
+    near_status (*stream_pool_acquire)(stream_pool *pool, uint64_t *id);
+    near_status (*stream_pool_release)(stream_pool *pool, uint64_t id);
+    near_status (*stream_pool_resolve)(const stream_pool *pool, uint64_t id, void **stream);
+    near_status (*stream_pool_adopt)(stream_pool *pool, void *stream, uint64_t *id, near_error *error);
+    near_status (*stream_pool_get_info)(const stream_pool *pool, stream_pool_info *info);
+    const char *(*stream_pool_mode_name)(int32_t mode);
+    near_status (*stream_pool_query)(stream_pool *pool, uint64_t id, uint32_t *done, near_error *error);
+    near_status (*stream_pool_synchronize)(stream_pool *pool, uint64_t id, uint64_t timeout_ns, near_error *error);
+    near_status (*stream_pool_wait_on)(stream_pool *pool, uint64_t id, stream_pool *other, uint64_t other_id,
+        near_error *error);
+    near_status (*stream_pool_then)(stream_pool *pool, uint64_t id, numa_pool *workers, numa_pool_task_fn run,
+        void *user_data, near_error *error);
+    near_status (*stream_pool_then_task)(stream_pool *pool, uint64_t id, numa_pool *workers, const near_task *task,
+        numa_pool_group *group, near_error *error);
+    near_status (*stream_pool_reserve)(stream_pool *pool, uint64_t id, uint64_t bytes);
+    near_status (*stream_pool_unreserve)(stream_pool *pool, uint64_t id, uint64_t bytes);
+    uint64_t (*stream_pool_planned_budget)(uint64_t arms, uint64_t streams);
     /** @} */
 } near_api;
 /* clang-format on */

@@ -107,10 +107,11 @@ NEAR_API NEAR_MUST_CHECK near_status stream_pool_wait_on(stream_pool *pool, uint
  * - ::NEAR_E_INVALID      @p pool or @p run is NULL
  * - ::NEAR_E_STALE        the id is unknown, another pool's, or was released
  * - ::NEAR_E_BUSY         the stream captures a graph
+ * - ::NEAR_E_TOPOLOGY     @p workers and the pool of GPUs stand on different topologies
  * - ::NEAR_E_AGAIN        the queue of @p workers is full
  * - ::NEAR_E_SHUTDOWN     @p workers takes no more tasks
  * - ::NEAR_E_UNSUPPORTED  this driver cannot call back
- * - ::NEAR_E_CUDA         the driver refuses
+ * - ::NEAR_E_CUDA         the driver refuses; @p workers counts a discarded task
  * - ::NEAR_E_FORKED       a pool was made in the parent of this process
  * - ::NEAR_E_NOMEM        out of memory
  *

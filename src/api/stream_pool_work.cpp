@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/boundary.hpp"
+#include "api/default_pool.hpp"
 #include "api/handles.hpp"
+#include "pools/numa/promise.hpp"
 
 #include <nearpool/stream_pool_work.h>
 
@@ -14,6 +16,51 @@ Done check_pool(const stream_pool *pool, const char *name) {
         return ok;
     }
     return check_alive(*pool_of(pool));
+}
+
+// A task that a numa_pool has accepted, as a stream sees it.
+class PromisedTask final : public stream::Submission {
+public:
+    explicit PromisedTask(Ref<numa::Promise> promise) : promise_(std::move(promise)) {}
+    ~PromisedTask() override { promise_->withdraw(); } // when nothing was decided: then it was not accepted
+    void run() noexcept override { promise_->keep(); }
+    void discard() noexcept override { promise_->break_off(); }
+    bool withdraw() noexcept override { return promise_->withdraw(); }
+
+private:
+    const Ref<numa::Promise> promise_;
+};
+
+// Where to continue for a device: near it, or, where nobody knows, near the caller.
+Result<uint32_t> node_for(const stream::Pool &streams, const numa::Pool &workers) {
+    const uint32_t attached = streams.device().node().attached;
+    if (attached == NEAR_NODE_UNKNOWN) {
+        return NUMA_POOL_NODE_LOCAL;
+    }
+    if (&workers.topology() != &streams.devices().topology()) {
+        return fail(NEAR_E_TOPOLOGY, "the workers and the GPU's pool stand on different topologies");
+    }
+    return workers.nearest_node(attached);
+}
+
+Done continue_with(stream_pool *handle, uint64_t id, numa_pool *workers, const numa::Item &item) {
+    stream::Pool &streams = *pool_of(handle);
+    if (Done ok = streams.can_then(id); !ok) {
+        return ok;
+    }
+    const Result<numa::Pool *> pool = pool_or_default(workers);
+    if (!pool) {
+        return pool.error();
+    }
+    const Result<uint32_t> node = node_for(streams, *pool.value());
+    if (!node) {
+        return node.error();
+    }
+    Ref<numa::Promise> promise;
+    if (const Status status = pool.value()->promise(node.value(), item, promise); status != NEAR_OK) {
+        return fail(status, "the workers take no task: %s", status_text(status));
+    }
+    return streams.then(id, std::make_unique<PromisedTask>(std::move(promise)));
 }
 
 } // namespace
@@ -59,6 +106,39 @@ near_status stream_pool_wait_on(stream_pool *pool, uint64_t id, stream_pool *oth
             return ok;
         }
         return pool_of(pool)->wait_on(id, *pool_of(other), other_id);
+    });
+}
+
+near_status stream_pool_then(stream_pool *pool, uint64_t id, numa_pool *workers, numa_pool_task_fn run, void *user_data,
+                             near_error *error) {
+    return guarded("stream_pool_then", error, [&]() -> Done {
+        if (Done ok = check_pool(pool, "pool"); !ok) {
+            return ok;
+        }
+        if (run == nullptr) {
+            return fail(NEAR_E_INVALID, "run is NULL");
+        }
+        return continue_with(pool, id, workers, numa::Item{run, nullptr, user_data, nullptr});
+    });
+}
+
+near_status stream_pool_then_task(stream_pool *pool, uint64_t id, numa_pool *workers, const near_task *task,
+                                  numa_pool_group *group, near_error *error) {
+    return guarded("stream_pool_then_task", error, [&]() -> Done {
+        if (Done ok = check_pool(pool, "pool"); !ok) {
+            return ok;
+        }
+        if (task == nullptr || task->run == nullptr) {
+            return fail(NEAR_E_INVALID, "%s is NULL", task == nullptr ? "task" : "the task's run");
+        }
+        const Result<numa::Pool *> owner = pool_or_default(workers);
+        if (!owner) {
+            return owner.error();
+        }
+        if (group != nullptr && &group_of(group)->pool() != owner.value()) {
+            return fail(NEAR_E_INVALID, "the group is of another pool");
+        }
+        return continue_with(pool, id, workers, numa::Item{task->run, task->discard, task->user_data, group_of(group)});
     });
 }
 

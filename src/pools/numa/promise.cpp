@@ -20,11 +20,11 @@ Promise::~Promise() {
     break_off();
 }
 
-bool Promise::settle(numa_pool_task_fn run) noexcept {
+bool Promise::settle(const Item &item) noexcept {
     if (pool_->forked() || !pool_->open_promises().take(*this)) {
         return false;
     }
-    pool_->keep_promise(node_, Item{run, item_.discard, item_.user_data, item_.group});
+    pool_->keep_promise(node_, item);
     return true;
 }
 

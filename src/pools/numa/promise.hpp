@@ -2,10 +2,10 @@
 // A task that is accepted now and queued later, when something has happened that no thread here waits for.
 //
 // From the beginning it counts as accepted, is pending in its group, and has a place and memory in its node's queue, so
-// that keeping it cannot fail. Whoever is first decides: keep() lets the task run; break_off(), the end of the last
-// reference, the cancel of its group, and the end of the pool let it be discarded, by a worker too. After that all of
-// these do nothing. A promise keeps the memory of its pool alive, not its threads. In a child of fork() nothing
-// happens.
+// that keeping it cannot fail. Whoever is first decides: keep() lets the task run; break_off() or withdraw(), the end
+// of the last reference, the cancel of its group, and the end of the pool let it be discarded, by a worker too. After
+// that all of these do nothing. A promise keeps the memory of its pool alive, not its threads. In a child of fork()
+// nothing happens.
 #pragma once
 
 #include "base/ref.hpp"
@@ -23,13 +23,15 @@ public:
     Promise(Ref<Pool> pool, std::size_t node, const Item &item);
 
     // From any thread: they take short locks, and wake a worker. True: this call has decided.
-    bool keep() noexcept { return settle(item_.run); }
-    bool break_off() noexcept { return settle(only_discard); }
+    bool keep() noexcept { return settle(item_); }
+    bool break_off() noexcept { return settle(Item{only_discard, item_.discard, item_.user_data, item_.group}); }
+    // As break_off(), but what the task carries stays its owner's: it is counted as discarded, and discards nothing.
+    bool withdraw() noexcept { return settle(Item{only_discard, nullptr, nullptr, item_.group}); }
 
 private:
     friend class OpenPromises;
     ~Promise() override;
-    bool settle(numa_pool_task_fn run) noexcept;
+    bool settle(const Item &item) noexcept;
 
     const Ref<Pool> pool_;
     const std::size_t node_;

@@ -38,6 +38,7 @@ public:
     Done query(uint64_t id, bool *done);
     Done synchronize(uint64_t id, uint64_t timeout_ns);
     Done wait_on(uint64_t id, Pool &other, uint64_t other_id);
+    Done can_then(uint64_t id) const; // before the task is accepted elsewhere
     Done then(uint64_t id, std::unique_ptr<Submission> submission);
 
     Status reserve(uint64_t id, uint64_t bytes);

@@ -102,6 +102,15 @@ Done Pool::wait_on(uint64_t id, Pool &other, uint64_t other_id) {
     return !done || code == cuda_success ? done : driver_.error(code, "cuEventDestroy");
 }
 
+Done Pool::can_then(uint64_t id) const {
+    const Current current(driver_, context_);
+    if (Done ok = current.entered(); !ok) {
+        return ok;
+    }
+    const Result<CUstream> stream = usable(id);
+    return stream ? Done() : Done(stream.error());
+}
+
 Done Pool::then(uint64_t id, std::unique_ptr<Submission> submission) {
     const Current current(driver_, context_);
     if (Done ok = current.entered(); !ok) {
