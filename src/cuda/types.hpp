@@ -43,6 +43,7 @@ constexpr CUdevice_attribute attribute_host_numa_id = 134; // since CUDA 12.2; -
 
 constexpr int compute_mode_prohibited = 2;
 
+constexpr CUdevice_P2PAttribute peer_performance_rank = 1;
 constexpr CUdevice_P2PAttribute peer_access_supported = 2;
 constexpr CUdevice_P2PAttribute peer_native_atomic_supported = 3;
 constexpr CUdevice_P2PAttribute peer_array_access_supported = 4;

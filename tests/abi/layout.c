@@ -3,6 +3,7 @@
 #include <nearpool/affinity.h>
 #include <nearpool/capabilities.h>
 #include <nearpool/device_map.h>
+#include <nearpool/device_near.h>
 #include <nearpool/device_pool.h>
 #include <nearpool/device_pool_query.h>
 #include <nearpool/export.h>
@@ -15,6 +16,8 @@
 #include <nearpool/region.h>
 #include <nearpool/region_change.h>
 #include <nearpool/status.h>
+#include <nearpool/stream_pool.h>
+#include <nearpool/stream_pool_work.h>
 #include <nearpool/task.h>
 #include <nearpool/topology.h>
 #include <nearpool/topology_query.h>
@@ -178,6 +181,30 @@ OFFSET(near_error, status, 4);
 OFFSET(near_error, native_domain, 8);
 OFFSET(near_error, native_code, 12);
 OFFSET(near_error, message, 16);
+
+SIZE(stream_pool_options, 32);
+OFFSET(stream_pool_options, struct_size, 0);
+OFFSET(stream_pool_options, mode, 4);
+OFFSET(stream_pool_options, max_streams, 8);
+OFFSET(stream_pool_options, max_leases, 12);
+OFFSET(stream_pool_options, priority, 16);
+OFFSET(stream_pool_options, reserved, 20);
+OFFSET(stream_pool_options, budget_bytes, 24);
+
+SIZE(stream_pool_info, 56);
+OFFSET(stream_pool_info, struct_size, 0);
+OFFSET(stream_pool_info, mode, 4);
+OFFSET(stream_pool_info, ordinal, 8);
+OFFSET(stream_pool_info, max_streams, 12);
+OFFSET(stream_pool_info, max_leases, 16);
+OFFSET(stream_pool_info, made, 20);
+OFFSET(stream_pool_info, lent, 24);
+OFFSET(stream_pool_info, busy, 28);
+OFFSET(stream_pool_info, asked_priority, 32);
+OFFSET(stream_pool_info, priority, 36);
+OFFSET(stream_pool_info, priority_clamped, 40);
+OFFSET(stream_pool_info, reserved, 44);
+OFFSET(stream_pool_info, budget_bytes, 48);
 
 SIZE(near_task, 24);
 OFFSET(near_task, run, 0);
