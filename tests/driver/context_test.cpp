@@ -107,6 +107,9 @@ TEST_F(CurrentContext, has_a_range_of_priorities) {
 
 TEST_F(CurrentContext, a_lost_one_answers_its_error_and_can_be_released) {
     NEEDS_FAKE();
+    if (!has("cuStreamAddCallback")) {
+        GTEST_SKIP() << "[cuda-callback] the library has none";
+    }
     const CUstream stream = make_stream();
     const CUevent event = make_event();
     static std::atomic<CUresult> told{-1};
