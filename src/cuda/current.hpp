@@ -28,10 +28,21 @@ private:
     bool changed_ = true;
 };
 
+// Takes a context off the calling thread's stack, on which we have put it. A driver that refuses is asked once more, if
+// the context is still there: the caller must find his own again.
+inline CUresult pop_pushed(const Driver &driver, CUcontext context) {
+    CUcontext top = nullptr;
+    const CUresult code = driver.ctx_pop_current(&top);
+    if (code == cuda_success || driver.ctx_get_current(&top) != cuda_success || top != context) {
+        return code;
+    }
+    return driver.ctx_pop_current(&top);
+}
+
 // Until its end, a context is current and capture is relaxed; then the caller's context is current again, as before.
 class Current {
 public:
-    Current(const Driver &driver, CUcontext context) : driver_(driver), relaxed_(driver) {
+    Current(const Driver &driver, CUcontext context) : driver_(driver), relaxed_(driver), context_(context) {
         CUcontext before = nullptr;
         if (driver_.ctx_get_current(&before) == cuda_success && before == context) {
             return;
@@ -41,8 +52,7 @@ public:
     }
     ~Current() {
         if (pushed_) {
-            CUcontext popped = nullptr;
-            driver_.ctx_pop_current(&popped);
+            pop_pushed(driver_, context_);
         }
     }
     Current(const Current &) = delete;
@@ -55,6 +65,7 @@ public:
 private:
     const Driver &driver_;
     RelaxedCapture relaxed_;
+    CUcontext context_;
     CUresult code_ = cuda_success;
     bool pushed_ = false;
 };

@@ -72,8 +72,8 @@ std::string devices_json(int count, const std::string &more) {
 
 void Gpu::SetUp() {
     int count = 0;
-    if (driver() == nullptr || driver()->init(0) != cuda_success || driver()->device_get_count(&count) != cuda_success ||
-        count == 0) {
+    if (driver() == nullptr || driver()->init(0) != cuda_success ||
+        driver()->device_get_count(&count) != cuda_success || count == 0) {
         GTEST_SKIP() << "[cuda] needs a driver with a device";
     }
     if (fake() != nullptr) {
@@ -108,6 +108,7 @@ void FakeGpu::configure(const std::string &json) {
     const char *held = fake()->reset(json.c_str(), 0);
     ASSERT_EQ(held, nullptr) << "held before: " << held;
     fake()->log("");
+    driver()->init(0); // fails where it is to fail
 }
 
 std::vector<CUcontext> context_stack() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tests of device_pool and stream_pool share: the driver that the library uses, the fake's controls where it is
-// the fake one, and handles that give themselves back. Through the public headers alone.
+// What the tests of device_pool and stream_pool share: the driver that the library uses, the fake's controls where it
+// is the fake one, and handles that give themselves back. Through the public headers alone.
 #pragma once
 
 #include "contract/numa_pool_support.hpp"

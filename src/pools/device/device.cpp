@@ -51,8 +51,8 @@ Result<CUcontext> Device::make_context() {
     if (const CUresult code = driver_.ctx_create(&context, 0, facts_.handle); code != cuda_success) {
         return driver_.error(code, "cuCtxCreate");
     }
-    CUcontext popped = nullptr; // creating pushes it on the caller's stack
-    if (const CUresult code = driver_.ctx_pop_current(&popped); code != cuda_success) {
+    // Creating has pushed it on the caller's stack.
+    if (const CUresult code = pop_pushed(driver_, context); code != cuda_success) {
         driver_.ctx_destroy(context); // which pops it too
         return driver_.error(code, "cuCtxPopCurrent");
     }

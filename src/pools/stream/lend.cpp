@@ -165,18 +165,17 @@ Done Pool::adopt(CUstream stream, uint64_t *id) {
         return fail(NEAR_E_DEVICE, "the stream is of another context than the pool, which is on device %d",
                     device_.facts().ordinal);
     }
+    for (std::size_t i = 0; i < slot_count_; i++) {
+        if (slots_[i].own.handle.load(std::memory_order_relaxed) == stream) {
+            return fail(NEAR_E_INVALID, "the pool has this stream already");
+        }
+    }
     Slot *slot = claim_empty();
     if (slot == nullptr || !has_ticket(*slot)) {
         if (slot != nullptr) {
             slot->leave(Slot::empty);
         }
         return fail(NEAR_E_CAPACITY, "all %zu places of the pool are taken", slot_count_);
-    }
-    for (std::size_t i = 0; i < slot_count_; i++) {
-        if (slots_[i].own.handle.load(std::memory_order_relaxed) == stream) {
-            slot->leave(Slot::empty);
-            return fail(NEAR_E_INVALID, "the pool has this stream already");
-        }
     }
     slot->own.handle.store(stream, std::memory_order_release);
     slot->adopted = true;

@@ -10,10 +10,6 @@ struct Pending::Ticket {
 };
 
 Done Pending::add(const cuda::Driver &driver, cuda::CUstream stream, std::unique_ptr<Submission> submission) {
-    if (driver.stream_add_callback == nullptr) {
-        submission->withdraw();
-        return fail(NEAR_E_UNSUPPORTED, "this driver has no cuStreamAddCallback");
-    }
     auto ticket = std::make_unique<Ticket>(Ticket{Ref<Pending>::share(this), 0});
     {
         const std::lock_guard<std::mutex> lock(mutex_);

@@ -103,6 +103,9 @@ Done Pool::wait_on(uint64_t id, Pool &other, uint64_t other_id) {
 }
 
 Done Pool::can_then(uint64_t id) const {
+    if (driver_.stream_add_callback == nullptr) {
+        return fail(NEAR_E_UNSUPPORTED, "this driver has no cuStreamAddCallback");
+    }
     const Current current(driver_, context_);
     if (Done ok = current.entered(); !ok) {
         return ok;

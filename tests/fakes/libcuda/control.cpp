@@ -5,6 +5,7 @@
 #include "hooks.hpp"
 #include "memory.hpp"
 #include "stream.hpp"
+#include "vmm.hpp"
 
 #include <cstdio>
 #include <cstring>
@@ -94,7 +95,7 @@ __attribute__((destructor)) void check_leaks() {
 
 std::string held_text() {
     const std::lock_guard<std::mutex> lock(driver().mutex);
-    std::string text = held_contexts() + held_memory();
+    std::string text = held_contexts() + held_memory() + held_virtual_memory();
     driver().streams.each_alive([&](Stream &stream) {
         if (stream.kind == StreamKind::made && !is_lost(stream.home())) {
             text += at("stream", &stream, stream.home().device);
@@ -112,6 +113,7 @@ std::string held_text() {
 }
 
 void drop_everything() {
+    drop_virtual_memory();
     {
         const std::lock_guard<std::mutex> lock(driver().mutex);
         driver().contexts.each_alive([](Context &context) { destroy_context(context); });

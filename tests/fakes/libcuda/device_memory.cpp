@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "capture.hpp"
 #include "memory.hpp"
 #include "stream.hpp"
-
-#include "capture.hpp"
+#include "vmm.hpp"
 
 #include <cstring>
 #include <sys/mman.h>
@@ -18,8 +18,25 @@ struct Place {
     CUdeviceptr address = 0;
 };
 
+/// Memory with an address range of its own, as far as the current context's device may use it.
+bool find_mapped(CUdeviceptr address, std::size_t bytes, Place *place) {
+    const std::lock_guard<std::mutex> lock(virtual_memory().mutex);
+    const Mapping *mapping = find_mapping(address);
+    if (mapping == nullptr) {
+        return false;
+    }
+    const std::size_t offset = address - mapping->address;
+    const bool open = mapping->devices.count(this_thread().current()->device) != 0;
+    const bool fits = offset + bytes <= mapping->bytes;
+    *place = open && fits ? Place{mapping->allocation->backing + offset, false, address} : Place{};
+    return true;
+}
+
 /// A range on a device, or of the host: there any address passes for pageable memory.
 Place find_place(CUdeviceptr address, std::size_t bytes, bool is_device) {
+    if (Place mapped; find_mapped(address, bytes, &mapped)) {
+        return mapped;
+    }
     const std::lock_guard<std::mutex> lock(memory().mutex);
     if (const DeviceBlock *block = find_device_block(address); block != nullptr) {
         const std::size_t offset = address - block->address;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is known of a pointer.
 #include "memory.hpp"
+#include "vmm.hpp"
 
 #include <cstring>
 
@@ -71,7 +72,37 @@ CUresult describe_device(void *data, CUpointer_attribute attribute, const Device
     }
 }
 
+CUresult describe_mapping(void *data, CUpointer_attribute attribute, const Mapping &mapping, CUdeviceptr address) {
+    const CUmemLocation &location = mapping.allocation->properties.location;
+    switch (attribute) {
+    case attribute_context:
+        return store(data, static_cast<Context *>(nullptr));
+    case attribute_memory_type:
+        return store(data, is_host(location) ? memory_type_host : memory_type_device);
+    case attribute_device_pointer:
+        return store(data, address);
+    case attribute_is_managed:
+        return store(data, 0);
+    case attribute_ordinal:
+        return store(data, is_host(location) ? -1 : location.id);
+    case attribute_range_start:
+        return store(data, mapping.address);
+    case attribute_range_bytes:
+        return store(data, mapping.bytes);
+    case attribute_mapped:
+        return store(data, 1);
+    default:
+        return cuda_error_invalid_value;
+    }
+}
+
 CUresult describe(void *data, CUpointer_attribute attribute, CUdeviceptr pointer) {
+    {
+        const std::lock_guard<std::mutex> lock(virtual_memory().mutex);
+        if (const Mapping *mapping = find_mapping(pointer); mapping != nullptr) {
+            return describe_mapping(data, attribute, *mapping, pointer);
+        }
+    }
     const std::lock_guard<std::mutex> lock(memory().mutex);
     if (const DeviceBlock *block = find_device_block(pointer); block != nullptr) {
         return describe_device(data, attribute, *block, pointer);

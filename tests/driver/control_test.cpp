@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the fake driver offers to tests.
+#include "driver/driver.hpp"
+
+#include <chrono>
+
+namespace driver_tests {
+
+namespace {
+
+using ControlCalls = ContextTest;
+
+TEST_F(ControlCalls, the_nth_call_fails_once_or_from_then_on) {
+    NEEDS_FAKE();
+    int count = 0;
+    control().fail("cuDeviceGetCount", 2, 999);
+    EXPECT_EQ(CU(cuDeviceGetCount)(&count), cuda_success);
+    EXPECT_EQ(CU(cuDeviceGetCount)(&count), 999);
+    EXPECT_EQ(CU(cuDeviceGetCount)(&count), cuda_success);
+    control().fail("cuDeviceGetCount", 1, 2, true);
+    EXPECT_EQ(CU(cuDeviceGetCount)(&count), 2);
+    EXPECT_EQ(CU(cuDeviceGetCount)(&count), 2);
+    control().fail("cuDeviceGetCount", 0, 0);
+    EXPECT_EQ(CU(cuDeviceGetCount)(&count), cuda_success);
+}
+
+TEST_F(ControlCalls, any_call_can_be_the_one_that_fails) {
+    NEEDS_FAKE();
+    const auto steps = [this]() -> CUresult {
+        CUevent event = nullptr;
+        CUresult result = CU(cuEventCreate)(&event, 0);
+        if (result == cuda_success) {
+            result = CU(cuEventRecord)(event, nullptr);
+            EXPECT_EQ(CU(cuEventDestroy_v2)(event), cuda_success);
+        }
+        return result;
+    };
+    const uint64_t before = control().step_count();
+    EXPECT_EQ(steps(), cuda_success);
+    const uint64_t step_count = control().step_count() - before;
+    EXPECT_EQ(step_count, 3U);
+    for (uint64_t n = 1; n < step_count; n++) {
+        control().fail("*", n, 304);
+        EXPECT_EQ(steps(), 304) << n;
+    }
+    control().fail("*", 0, 0);
+}
+
+TEST_F(ControlCalls, calls_are_counted_and_logged) {
+    NEEDS_FAKE();
+    const uint64_t before = control().calls("cuStreamQuery");
+    EXPECT_EQ(CU(cuStreamQuery)(nullptr), cuda_success);
+    on_new_thread([] { EXPECT_EQ(CU(cuStreamQuery)(nullptr), cuda_error_invalid_context); });
+    EXPECT_EQ(control().calls("cuStreamQuery"), before + 2);
+    EXPECT_EQ(control().log_text(), "");
+    control().log("memory");
+    const CUstream stream = make_stream();
+    destroy(stream);
+    const std::string text = control().log_text();
+    EXPECT_NE(text.find(" cuStreamCreateWithPriority("), std::string::npos) << text;
+    EXPECT_NE(text.find(" cuStreamDestroy_v2("), std::string::npos) << text;
+    EXPECT_NE(text.find(") = 0\n"), std::string::npos) << text;
+    EXPECT_NE(text.find("tid="), std::string::npos) << text;
+    control().clear_log();
+    EXPECT_EQ(control().log_text(), "");
+    control().log("");
+}
+
+TEST_F(ControlCalls, what_is_held_is_listed_and_forbids_a_reset) {
+    NEEDS_FAKE();
+    const CUstream stream = make_stream();
+    const std::string held = control().held();
+    EXPECT_NE(held.find("primary context of device 0, retained 1 times\n"), std::string::npos) << held;
+    EXPECT_NE(held.find("stream "), std::string::npos) << held;
+    EXPECT_EQ(control().reset(), held);
+    destroy(stream);
+}
+
+TEST_F(ControlCalls, a_forced_reset_ends_everything) {
+    NEEDS_FAKE();
+    const CUstream stream = make_stream();
+    ASSERT_EQ(control().hold(stream), cuda_success);
+    void *memory = nullptr;
+    ASSERT_EQ(CU(cuMemHostAlloc)(&memory, 4096, 0), cuda_success);
+    EXPECT_EQ(control().reset(nullptr, true), "");
+    EXPECT_EQ(control().held(), "");
+    EXPECT_EQ(control().threads(), 0);
+    EXPECT_EQ(CU(cuInit)(0), cuda_success);
+    CUcontext context = nullptr;
+    EXPECT_EQ(CU(cuCtxGetCurrent)(&context), cuda_success);
+    EXPECT_EQ(context, nullptr);
+    context_ = nullptr;
+}
+
+TEST_F(ControlCalls, calls_can_take_their_time) {
+    NEEDS_FAKE();
+    ContextTest::TearDown();
+    context_ = nullptr;
+    start(R"({"latency_ns": {"cuDeviceGetCount": 10000000}})");
+    int count = 0;
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_EQ(CU(cuDeviceGetCount)(&count), cuda_success);
+    EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(10));
+}
+
+} // namespace
+
+} // namespace driver_tests

@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: Apache-2.0
+// The work of streams: what is pending is not lent, waited for and continued on the CPU; captures; lost contexts.
+#include "gpu/support.hpp"
+
+#include <atomic>
+#include <thread>
+
+using namespace nearpool_gpu;
+using nearpool_test::counts_of;
+using nearpool_test::eventually;
+using nearpool_test::give_it_time;
+
+namespace {
+
+class StreamWork : public Gpu {};
+class StreamWorkScript : public FakeGpu {};
+
+bool is_done(stream_pool *pool, uint64_t id) {
+    uint32_t done = 77;
+    Error error;
+    EXPECT_EQ(stream_pool_query(pool, id, &done, &error), NEAR_OK) << error.message;
+    return done == 1;
+}
+
+// What a driver without callbacks cannot do.
+#define NEEDS_CALLBACKS()                                                                                              \
+    if (driver()->stream_add_callback == nullptr) {                                                                    \
+        GTEST_SKIP() << "[callback] this driver cannot call back";                                                     \
+    }                                                                                                                  \
+    static_cast<void>(0)
+
+// A task that counts what became of it.
+struct Outcome {
+    std::atomic<int> run{0};
+    std::atomic<int> discarded{0};
+    static near_status count_run(void *self) {
+        static_cast<Outcome *>(self)->run++;
+        return NEAR_OK;
+    }
+    static void count_discard(void *self) { static_cast<Outcome *>(self)->discarded++; }
+    near_task task() { return near_task{count_run, count_discard, this}; }
+};
+
+TEST_F(StreamWork, OfAnIdleStreamIsDone) {
+    const Devices devices;
+    const Streams pool(devices);
+    const uint64_t id = pool.acquire();
+    Error error;
+    EXPECT_TRUE(is_done(pool, id));
+    EXPECT_EQ(stream_pool_synchronize(pool, id, 0, &error), NEAR_OK) << error.message;
+    EXPECT_EQ(stream_pool_synchronize(pool, id, NEAR_FOREVER, &error), NEAR_OK) << error.message;
+    EXPECT_EQ(stream_pool_wait_on(pool, id, pool, id, &error), NEAR_OK) << error.message;
+    EXPECT_EQ(stream_pool_wait_on(pool, id, pool, STREAM_POOL_DEFAULT, &error), NEAR_OK) << error.message;
+    EXPECT_TRUE(is_done(pool, STREAM_POOL_DEFAULT));
+    EXPECT_EQ(stream_pool_synchronize(pool, STREAM_POOL_DEFAULT, NEAR_SECOND, &error), NEAR_OK) << error.message;
+}
+
+TEST_F(StreamWork, ContinuesOnTheCpu) {
+    NEEDS_CALLBACKS();
+    const Devices devices;
+    const Streams streams(devices);
+    const nearpool_test::Pool workers(1);
+    Outcome outcome;
+    const near_task task = outcome.task();
+    Error error;
+    for (const uint64_t id : {streams.acquire(), STREAM_POOL_DEFAULT}) {
+        ASSERT_EQ(stream_pool_then(streams, id, workers, task.run, task.user_data, &error), NEAR_OK) << error.message;
+        ASSERT_EQ(stream_pool_then_task(streams, id, workers, &task, nullptr, &error), NEAR_OK) << error.message;
+    }
+    EXPECT_EQ(numa_pool_wait_idle(workers, NEAR_FOREVER, nullptr), NEAR_OK);
+    EXPECT_EQ(outcome.run, 4);
+    EXPECT_EQ(outcome.discarded, 0);
+}
+
+TEST_F(StreamWork, BadContinuationsAreRefusedAndNothingIsCounted) {
+    NEEDS_CALLBACKS();
+    const Devices devices;
+    const Streams streams(devices);
+    const nearpool_test::Pool workers(1);
+    const nearpool_test::Pool others(1);
+    const nearpool_test::Group foreign(others);
+    Outcome outcome;
+    const near_task task = outcome.task();
+    const near_task empty{nullptr, nullptr, nullptr};
+    const uint64_t id = streams.acquire();
+    Error error;
+    EXPECT_EQ(stream_pool_then(nullptr, id, workers, task.run, nullptr, &error), NEAR_E_INVALID);
+    EXPECT_EQ(stream_pool_then(streams, id, workers, nullptr, nullptr, &error), NEAR_E_INVALID);
+    EXPECT_EQ(stream_pool_then(streams, 3, workers, task.run, nullptr, &error), NEAR_E_STALE);
+    EXPECT_EQ(stream_pool_then_task(streams, id, workers, nullptr, nullptr, &error), NEAR_E_INVALID);
+    EXPECT_EQ(stream_pool_then_task(streams, id, workers, &empty, nullptr, &error), NEAR_E_INVALID);
+    EXPECT_EQ(stream_pool_then_task(streams, id, workers, &task, foreign, &error), NEAR_E_INVALID);
+    EXPECT_EQ(numa_pool_shutdown(workers, NEAR_FOREVER, nullptr, nullptr), NEAR_OK);
+    EXPECT_EQ(stream_pool_then_task(streams, id, workers, &task, nullptr, &error), NEAR_E_SHUTDOWN) << error.message;
+    EXPECT_EQ(counts_of(workers).accepted, 0U);
+    EXPECT_EQ(outcome.run + outcome.discarded, 0);
+}
+
+TEST_F(StreamWorkScript, PendingStreamsAreNotLentAgain) {
+    const Devices devices;
+    const Streams pool(devices, stream_options(2));
+    const uint64_t first = pool.acquire();
+    const uint64_t second = pool.acquire();
+    const CUstream busy = pool.at(first);
+    const CUstream idle = pool.at(second);
+    ASSERT_EQ(fake()->hold(busy), 0);
+    EXPECT_EQ(stream_pool_release(pool, first), NEAR_OK) << "without waiting";
+    EXPECT_EQ(stream_pool_release(pool, second), NEAR_OK);
+    EXPECT_EQ(pool.info().busy, 1U);
+    EXPECT_EQ(pool.info().lent, 0U);
+    const uint64_t lent = pool.acquire();
+    EXPECT_EQ(pool.at(lent), idle);
+    uint64_t id = 0;
+    EXPECT_EQ(stream_pool_acquire(pool, &id), NEAR_E_CAPACITY);
+    EXPECT_EQ(pool.info().busy, 1U);
+    EXPECT_EQ(pool.info().lent, 1U);
+    ASSERT_EQ(fake()->let_go(busy), 0);
+    ASSERT_TRUE(eventually([&] { return stream_pool_acquire(pool, &id) == NEAR_OK; }));
+    EXPECT_EQ(pool.at(id), busy);
+}
+
+// Every lease of a stream is preceded, in the driver's log, by the driver's word that its work was done.
+TEST_F(StreamWorkScript, TheDriversLogShowsNoLoanOfAStreamAtWork) {
+    const Devices devices;
+    const Streams pool(devices, stream_options(4));
+    std::vector<std::thread> threads;
+    std::atomic<int> loans{0};
+    std::atomic<int> wrong{0};
+    for (int t = 0; t < 4; t++) {
+        threads.emplace_back([&] {
+            for (int i = 0; i < 200; i++) {
+                uint64_t id = 0;
+                const near_status status = stream_pool_acquire(pool, &id);
+                if (status != NEAR_OK) {
+                    wrong += status == NEAR_E_CAPACITY ? 0 : 1;
+                    continue;
+                }
+                loans++;
+                wrong += is_done(pool, id) ? 0 : 1; // nobody may have put work in it before us
+                fake()->busy(pool.at(id), 20000);
+                EXPECT_EQ(stream_pool_release(pool, id), NEAR_OK);
+            }
+        });
+    }
+    for (std::thread &thread : threads) {
+        thread.join();
+    }
+    EXPECT_EQ(wrong, 0);
+    EXPECT_GT(loans, 0);
+}
+
+TEST_F(StreamWorkScript, IsWaitedForNoLongerThanAsked) {
+    const Devices devices;
+    const Streams pool(devices);
+    const uint64_t id = pool.acquire();
+    ASSERT_EQ(fake()->hold(pool.at(id)), 0);
+    EXPECT_FALSE(is_done(pool, id));
+    Error error;
+    EXPECT_EQ(stream_pool_synchronize(pool, id, 0, &error), NEAR_E_TIMEOUT);
+    EXPECT_EQ(stream_pool_synchronize(pool, id, 3 * NEAR_MS, &error), NEAR_E_TIMEOUT);
+    EXPECT_TRUE(error.says("stream_pool_synchronize: the stream has work that 3000000 ns were not enough for"))
+        << error.message;
+    std::atomic<bool> waited{false};
+    std::thread waiter([&] {
+        EXPECT_EQ(stream_pool_synchronize(pool, id, NEAR_FOREVER, nullptr), NEAR_OK);
+        waited = true;
+    });
+    std::thread timed([&] { EXPECT_EQ(stream_pool_synchronize(pool, id, 100 * NEAR_SECOND, nullptr), NEAR_OK); });
+    give_it_time();
+    EXPECT_FALSE(waited);
+    ASSERT_EQ(fake()->let_go(pool.at(id)), 0);
+    waiter.join();
+    timed.join();
+    EXPECT_TRUE(is_done(pool, id));
+}
+
+TEST_F(StreamWorkScript, WaitsOnAnotherStreamAlsoOfAnotherDevice) {
+    const Devices devices;
+    const Streams here(devices, stream_options(), 0);
+    const Streams there(devices, stream_options(), 1);
+    const uint64_t waiting = here.acquire();
+    const uint64_t awaited = there.acquire();
+    ASSERT_EQ(fake()->hold(there.at(awaited)), 0);
+    Error error;
+    ASSERT_EQ(stream_pool_wait_on(here, waiting, there, awaited, &error), NEAR_OK) << error.message;
+    give_it_time();
+    EXPECT_FALSE(is_done(here, waiting));
+    ASSERT_EQ(fake()->let_go(there.at(awaited)), 0);
+    EXPECT_TRUE(eventually([&] { return is_done(here, waiting); }));
+}
+
+TEST_F(StreamWorkScript, AContinuationRunsWhenTheWorkIsDoneAndNotBefore) {
+    NEEDS_CALLBACKS();
+    const Devices devices;
+    const Streams streams(devices);
+    const nearpool_test::Pool workers(1);
+    const nearpool_test::Group group(workers);
+    Outcome outcome;
+    const near_task task = outcome.task();
+    const uint64_t id = streams.acquire();
+    const CUstream stream = streams.at(id);
+    ASSERT_EQ(fake()->hold(stream), 0);
+    Error error;
+    ASSERT_EQ(stream_pool_then_task(streams, id, workers, &task, group, &error), NEAR_OK) << error.message;
+    EXPECT_EQ(stream_pool_release(streams, id), NEAR_OK) << "at once";
+    EXPECT_EQ(counts_of(workers).accepted, 1U);
+    EXPECT_EQ(numa_pool_wait_idle(workers, 5 * NEAR_MS, &error), NEAR_E_TIMEOUT);
+    EXPECT_EQ(outcome.run, 0);
+    ASSERT_EQ(fake()->let_go(stream), 0);
+    EXPECT_EQ(numa_pool_group_wait(group, NEAR_FOREVER, &error), NEAR_OK) << error.message;
+    EXPECT_EQ(outcome.run, 1);
+    EXPECT_EQ(outcome.discarded, 0);
+}
+
+TEST_F(StreamWorkScript, AContinuationIsDiscardedWhenTheWorkersShutDown) {
+    NEEDS_CALLBACKS();
+    const Devices devices;
+    const Streams streams(devices);
+    const nearpool_test::Pool workers(1);
+    Outcome outcome;
+    const near_task task = outcome.task();
+    const uint64_t id = streams.acquire();
+    ASSERT_EQ(fake()->hold(streams.at(id)), 0);
+    Error error;
+    ASSERT_EQ(stream_pool_then_task(streams, id, workers, &task, nullptr, &error), NEAR_OK) << error.message;
+    EXPECT_EQ(numa_pool_shutdown(workers, NEAR_FOREVER, nullptr, &error), NEAR_OK) << error.message;
+    EXPECT_EQ(outcome.discarded, 1);
+    EXPECT_EQ(counts_of(workers).discarded, 1U);
+    ASSERT_EQ(fake()->let_go(streams.at(id)), 0);
+    EXPECT_TRUE(eventually([&] { return is_done(streams, id); }));
+    EXPECT_EQ(outcome.run, 0);
+    EXPECT_EQ(outcome.discarded, 1);
+}
+
+TEST_F(StreamWorkScript, AContinuationIsDiscardedWhenTheContextIsLost) {
+    NEEDS_CALLBACKS();
+    Devices devices;
+    const nearpool_test::Pool workers(1);
+    Outcome outcome;
+    const near_task task = outcome.task();
+    Streams streams(devices, stream_options(2));
+    const uint64_t id = streams.acquire();
+    ASSERT_EQ(fake()->hold(streams.at(id)), 0);
+    Error error;
+    ASSERT_EQ(stream_pool_then_task(streams, id, workers, &task, nullptr, &error), NEAR_OK) << error.message;
+    ASSERT_EQ(fake()->lose(devices.context(0), 719), 0);
+    EXPECT_EQ(numa_pool_wait_idle(workers, NEAR_FOREVER, &error), NEAR_OK) << error.message;
+    EXPECT_EQ(outcome.discarded, 1);
+    EXPECT_EQ(outcome.run, 0);
+    EXPECT_EQ(counts_of(workers).discarded, 1U);
+    uint32_t done = 0;
+    EXPECT_EQ(stream_pool_query(streams, id, &done, &error), NEAR_E_CUDA);
+    EXPECT_TRUE(error.says("CUDA_ERROR_LAUNCH_FAILED (719)")) << error.message;
+    EXPECT_EQ(stream_pool_then_task(streams, id, workers, &task, nullptr, &error), NEAR_E_CUDA);
+    EXPECT_EQ(stream_pool_release(streams, id), NEAR_OK) << "a lost context is no reason to keep a lease";
+    uint64_t next = 0;
+    EXPECT_EQ(stream_pool_acquire(streams, &next), NEAR_E_CUDA);
+    EXPECT_EQ(outcome.discarded, 1);
+}
+
+TEST_F(StreamWorkScript, AContinuationThatTheDriverRefusesIsNeitherRunNorDiscarded) {
+    const Devices devices;
+    const Streams streams(devices);
+    const nearpool_test::Pool workers(1);
+    Outcome outcome;
+    const near_task task = outcome.task();
+    const uint64_t id = streams.acquire();
+    if (driver()->stream_add_callback != nullptr) {
+        fake()->fail("cuStreamAddCallback", 1, 2, 0);
+    }
+    Error error;
+    EXPECT_EQ(stream_pool_then_task(streams, id, workers, &task, nullptr, &error),
+              driver()->stream_add_callback != nullptr ? NEAR_E_CUDA : NEAR_E_UNSUPPORTED);
+    EXPECT_EQ(numa_pool_wait_idle(workers, NEAR_FOREVER, nullptr), NEAR_OK);
+    EXPECT_EQ(outcome.run, 0);
+    EXPECT_EQ(outcome.discarded, 0);
+}
+
+TEST_F(StreamWorkScript, DestroyingThePoolWaitsForItsContinuations) {
+    NEEDS_CALLBACKS();
+    const Devices devices;
+    const nearpool_test::Pool workers(1);
+    Outcome outcome;
+    const near_task task = outcome.task();
+    Streams streams(devices);
+    const uint64_t id = streams.acquire();
+    ASSERT_EQ(fake()->busy(streams.at(id), 5 * NEAR_MS), 0);
+    Error error;
+    ASSERT_EQ(stream_pool_then_task(streams, id, workers, &task, nullptr, &error), NEAR_OK) << error.message;
+    streams.destroy();
+    EXPECT_EQ(numa_pool_wait_idle(workers, NEAR_FOREVER, nullptr), NEAR_OK);
+    EXPECT_EQ(outcome.run, 1);
+}
+
+// Continuations against releases, other acquires and a shutdown in their middle: each is run or discarded, once.
+TEST_F(StreamWorkScript, EveryContinuationIsRunOrDiscardedOnce) {
+    NEEDS_CALLBACKS();
+    const Devices devices;
+    const Streams streams(devices, stream_options(4));
+    auto workers = std::make_unique<nearpool_test::Pool>(2);
+    std::vector<Outcome> outcomes(2000);
+    std::vector<std::thread> threads;
+    std::atomic<int> accepted{0};
+    for (std::size_t t = 0; t < 2; t++) {
+        threads.emplace_back([&, t] {
+            for (std::size_t i = t; i < outcomes.size(); i += 2) {
+                uint64_t id = 0;
+                while (stream_pool_acquire(streams, &id) == NEAR_E_CAPACITY) {
+                    std::this_thread::yield();
+                }
+                const near_task task = outcomes[i].task();
+                const near_status status = stream_pool_then_task(streams, id, *workers, &task, nullptr, nullptr);
+                EXPECT_TRUE(status == NEAR_OK || status == NEAR_E_SHUTDOWN) << status;
+                accepted += status == NEAR_OK ? 1 : 0;
+                EXPECT_EQ(stream_pool_release(streams, id), NEAR_OK);
+            }
+        });
+    }
+    EXPECT_TRUE(eventually([&] { return accepted > 300; }));
+    EXPECT_EQ(numa_pool_shutdown(*workers, NEAR_FOREVER, nullptr, nullptr), NEAR_OK);
+    for (std::thread &thread : threads) {
+        thread.join();
+    }
+    const numa_pool_counts counts = counts_of(*workers);
+    workers.reset();
+    int ended = 0;
+    for (const Outcome &outcome : outcomes) {
+        EXPECT_LE(outcome.run + outcome.discarded, 1);
+        ended += outcome.run + outcome.discarded;
+    }
+    EXPECT_EQ(ended, accepted);
+    EXPECT_EQ(counts.accepted, static_cast<uint64_t>(accepted.load()));
+}
+
+TEST_F(StreamWork, OfACapturingStreamIsLeftAlone) {
+    if (driver()->begin_capture == nullptr) {
+        GTEST_SKIP() << "[capture] this driver cannot capture";
+    }
+    const Devices devices;
+    const Streams pool(devices, stream_options(2));
+    const uint64_t capturing = pool.acquire();
+    const uint64_t other = pool.acquire();
+    const CUstream stream = pool.at(capturing);
+    const Pushed pushed(devices, 0);
+    ASSERT_EQ(driver()->begin_capture(stream, 0), cuda_success); // global: other threads' unsafe calls would end it
+    Error error;
+    uint32_t done = 0;
+    EXPECT_EQ(stream_pool_release(pool, capturing), NEAR_E_BUSY);
+    EXPECT_EQ(stream_pool_query(pool, capturing, &done, &error), NEAR_E_BUSY) << error.message;
+    EXPECT_EQ(stream_pool_synchronize(pool, capturing, 0, &error), NEAR_E_BUSY);
+    EXPECT_EQ(stream_pool_wait_on(pool, other, pool, capturing, &error), NEAR_E_BUSY);
+    EXPECT_EQ(stream_pool_wait_on(pool, capturing, pool, other, &error), NEAR_E_BUSY);
+    EXPECT_EQ(pool.at(capturing), stream) << "it stays lent";
+    void *graph = nullptr;
+    EXPECT_EQ(driver()->end_capture(stream, &graph), cuda_success);
+    EXPECT_EQ(driver()->graph_destroy(graph), cuda_success);
+    EXPECT_EQ(stream_pool_release(pool, capturing), NEAR_OK);
+}
+
+TEST_F(StreamWork, EveryCallIsSafeWhileAnotherThreadCaptures) {
+    if (driver()->begin_capture == nullptr) {
+        GTEST_SKIP() << "[capture] this driver cannot capture";
+    }
+    const Devices devices;
+    const Streams mine(devices, stream_options(1));
+    const uint64_t capturing = mine.acquire();
+    const Pushed pushed(devices, 0);
+    ASSERT_EQ(driver()->begin_capture(mine.at(capturing), 0), cuda_success);
+    std::thread([&] {
+        const nearpool_test::Pool workers(1);
+        Outcome outcome;
+        const near_task task = outcome.task();
+        Error error;
+        const Streams pool(devices, stream_options(2));
+        const uint64_t id = pool.acquire();
+        const uint64_t other = pool.acquire();
+        EXPECT_TRUE(is_done(pool, id));
+        EXPECT_EQ(stream_pool_synchronize(pool, id, NEAR_FOREVER, &error), NEAR_OK) << error.message;
+        EXPECT_EQ(stream_pool_wait_on(pool, id, pool, other, &error), NEAR_OK) << error.message;
+        if (driver()->stream_add_callback != nullptr) {
+            EXPECT_EQ(stream_pool_then_task(pool, id, workers, &task, nullptr, &error), NEAR_OK) << error.message;
+            EXPECT_EQ(numa_pool_wait_idle(workers, NEAR_FOREVER, nullptr), NEAR_OK);
+        }
+        EXPECT_EQ(stream_pool_release(pool, id), NEAR_OK);
+        EXPECT_TRUE(eventually([&] { return pool.info().busy == 0; }));
+        EXPECT_NE(pool.acquire(), id);
+    }).join();
+    void *graph = nullptr;
+    EXPECT_EQ(driver()->end_capture(mine.at(capturing), &graph), cuda_success) << "our calls have ended the capture";
+    EXPECT_EQ(driver()->graph_destroy(graph), cuda_success);
+}
+
+} // namespace
