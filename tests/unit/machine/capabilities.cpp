@@ -79,7 +79,8 @@ TEST(Capabilities, ABindThatPutsThePageElsewhereIsNotBelieved) {
     const Topology &topology = world.topology();
     const Ports &honest = world.ports();
     Liar liar(honest.policy);
-    const Ports ports{honest.memory, liar, honest.affinity, honest.futex, honest.files, honest.threads};
+    const Ports ports{honest.memory, liar,           honest.affinity, honest.futex,
+                      honest.files,  honest.threads, honest.libraries};
     expect_missing(Capabilities::probe(ports, topology).get(NEAR_CAPABILITY_MEMORY_BINDING), NEAR_REASON_ELSEWHERE);
 }
 
@@ -189,7 +190,7 @@ TEST(Capabilities, APolicyThatTheKernelLacksIsItsFault) {
     const Topology &topology = world.topology();
     const Ports &today = world.ports();
     OldKernel old(today.policy);
-    const Ports ports{today.memory, old, today.affinity, today.futex, today.files, today.threads};
+    const Ports ports{today.memory, old, today.affinity, today.futex, today.files, today.threads, today.libraries};
     const Capabilities found = Capabilities::probe(ports, topology);
     expect_missing(found.get(NEAR_CAPABILITY_PREFERRED_MANY), NEAR_REASON_KERNEL);
     expect_missing(found.get(NEAR_CAPABILITY_WEIGHTED_INTERLEAVE), NEAR_REASON_KERNEL);

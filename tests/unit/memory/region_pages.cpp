@@ -148,8 +148,8 @@ TEST(RegionPages, AreAskedForByTheirSize) {
     };
     World world;
     Recorder recorder;
-    const Ports ports{recorder,          world.inner.policy, world.inner.affinity,
-                      world.inner.futex, world.inner.files,  world.inner.threads};
+    const Ports ports{recorder,          world.inner.policy,  world.inner.affinity, world.inner.futex,
+                      world.inner.files, world.inner.threads, world.inner.libraries};
     RegionSpec spec = large(8 * mib, NEAR_PAGES_2M, true);
     EXPECT_FALSE(Region::create(ports, world.topology, *world.crew, spec));
     EXPECT_EQ(recorder.seen & (63 << 26), sys::map_huge_2m);

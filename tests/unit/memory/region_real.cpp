@@ -170,7 +170,7 @@ private:
 TEST_F(RegionReal, NothingOfAnotherThreadIsUnmappedWhenAMappingFails) {
     Neighbour neighbour;
     const Ports &all = ports_.ports();
-    const Ports ports{neighbour, all.policy, all.affinity, all.futex, all.files, all.threads};
+    const Ports ports{neighbour, all.policy, all.affinity, all.futex, all.files, all.threads, all.libraries};
     for (const int32_t pages : {NEAR_PAGES_1G, NEAR_PAGES_2M, NEAR_PAGES_BASE}) {
         for (const int32_t backing : {NEAR_BACKING_ANONYMOUS, NEAR_BACKING_SHARED}) {
             RegionSpec spec = spec_of(1, NEAR_POLICY_BIND, {nodes_.front()});

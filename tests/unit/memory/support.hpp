@@ -110,7 +110,8 @@ public:
     // `allowed`: the nodes whose memory the cpuset allows.
     World(std::vector<fakes::FakeNode> nodes, const NumberSet &allowed)
         : machine(nodes), inner(machine.ports()),
-          pool(inner.memory), under{pool, inner.policy, inner.affinity, inner.futex, inner.files, inner.threads},
+          pool(inner.memory), under{pool,        inner.policy,  inner.affinity, inner.futex,
+                                    inner.files, inner.threads, inner.libraries},
           ports(under) {
         write_sysfs(&machine.files(), nodes, allowed);
         topology = discover();
@@ -120,7 +121,8 @@ public:
     // The same machine again, without reading it again.
     World(std::vector<fakes::FakeNode> nodes, Ref<const Topology> known)
         : machine(std::move(nodes)), inner(machine.ports()),
-          pool(inner.memory), under{pool, inner.policy, inner.affinity, inner.futex, inner.files, inner.threads},
+          pool(inner.memory), under{pool,        inner.policy,  inner.affinity, inner.futex,
+                                    inner.files, inner.threads, inner.libraries},
           ports(under), topology(std::move(known)), crew(std::make_unique<Crew>(ports.ports())) {
         machine.files().hide("/sys/devices/system");
     }

@@ -29,7 +29,8 @@ inline Ref<const Topology> sysfs(const fakes::SysfsTree &tree) {
     fakes::FakeFiles files;
     tree.fill(files);
     const Ports &real = real_ports();
-    return taken(Topology::from_sysfs({real.memory, real.policy, real.affinity, real.futex, files, real.threads}, ""));
+    return taken(Topology::from_sysfs(
+        {real.memory, real.policy, real.affinity, real.futex, files, real.threads, real.libraries}, ""));
 }
 
 inline Ref<const Topology> xml(const std::string &text) {

@@ -140,7 +140,7 @@ TEST_F(PoolTest, TheQuotaOfTheControlGroupBoundsTheDefault) {
     files.set("/proc/self/mountinfo", "30 1 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
     files.set("/sys/fs/cgroup/one/cpu.max", "100000 100000\n");
     const Ports &real = real_ports();
-    const Ports limited{real.memory, real.policy, real.affinity, real.futex, files, real.threads};
+    const Ports limited{real.memory, real.policy, real.affinity, real.futex, files, real.threads, real.libraries};
     Result<Ref<Pool>> pool = Pool::create(limited, crew_, machine(), options(0));
     ASSERT_TRUE(pool) << pool.error().message;
     for (const PlannedTeam &team : pool.value()->plan().teams) {
