@@ -272,4 +272,23 @@ TEST_F(DevicePoolScript, NoDeviceAndAStubLibraryHaveTheirOwnErrors) {
     device_pool_destroy(pool);
 }
 
+// Runs on its own, on a driver that lacks something.
+TEST(DriverWithoutASymbol, IsNoDriver) {
+    const char *missing = nullptr;
+#define NEARPOOL_CUDA(member, symbol, name, version, need, parameters)                                                 \
+    if (driver() != nullptr && driver()->member == nullptr && std::string(#need) == "required") {                      \
+        missing = #symbol;                                                                                             \
+    }
+#include "cuda/entry_points.inc"
+#undef NEARPOOL_CUDA
+    if (missing == nullptr) {
+        GTEST_SKIP() << "[missing-symbol] this driver has all that is needed";
+    }
+    device_pool *pool = nullptr;
+    Error error;
+    EXPECT_EQ(device_pool_create(nullptr, &pool, &error), NEAR_E_NO_DRIVER);
+    EXPECT_TRUE(error.says((std::string(" has no ") + missing).c_str())) << error.message;
+    EXPECT_EQ(pool, nullptr);
+}
+
 } // namespace
