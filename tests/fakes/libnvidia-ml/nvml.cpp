@@ -48,6 +48,7 @@ struct MemoryV2 {
 struct State {
     std::mutex mutex;
     unsigned references = 0;
+    std::string text; // of the configuration
     Config config;
 };
 
@@ -64,6 +65,16 @@ template <typename Function> Function *of_driver(const char *symbol) {
 std::string config_text() {
     auto *of_loaded = of_driver<const char *()>("fakeCudaConfig");
     return of_loaded == nullptr ? fakes::cuda::environment_config() : std::string(of_loaded());
+}
+
+/// With the lock held. A test may have given the driver another configuration since the last call.
+const std::vector<DeviceConfig> &current_devices() {
+    std::string text = config_text();
+    if (text != state().text) {
+        state().config = fakes::cuda::read_config(text);
+        state().text = std::move(text);
+    }
+    return state().config.devices;
 }
 
 // A handle is the ordinal, counted from 1; a GPU that is cut in parts also has one for its part.
@@ -87,7 +98,7 @@ template <typename Body> nvmlReturn_t with_device(nvmlDevice_t device, Body body
     if (state().references == 0) {
         return error_uninitialized;
     }
-    const auto &devices = state().config.devices;
+    const auto &devices = current_devices();
     const std::size_t ordinal = ordinal_of(device);
     if (ordinal >= devices.size() || !devices[ordinal].nvml.present) {
         return error_invalid_argument;
@@ -101,7 +112,7 @@ template <typename Test> nvmlReturn_t find_device(nvmlDevice_t *device, Test tes
     if (state().references == 0) {
         return error_uninitialized;
     }
-    const auto &devices = state().config.devices;
+    const auto &devices = current_devices();
     for (std::size_t i = 0; i < devices.size(); i++) {
         bool part = false;
         if (devices[i].nvml.present && test(devices[i], i, &part)) {
@@ -171,12 +182,14 @@ void describe_pci(const DeviceConfig &config, PciInfo *pci) {
 } // namespace
 
 FAKE_NVML_EXPORT nvmlReturn_t nvmlInit_v2() {
-    Config config = fakes::cuda::read_config(config_text());
+    std::string text = config_text();
+    Config config = fakes::cuda::read_config(text);
     if (config.mode != "normal") {
         return error_driver_not_loaded;
     }
     const std::lock_guard<std::mutex> lock(state().mutex);
     state().references++;
+    state().text = std::move(text);
     state().config = std::move(config);
     return nvml_success;
 }
@@ -222,7 +235,7 @@ FAKE_NVML_EXPORT nvmlReturn_t nvmlDeviceGetCount_v2(unsigned *count) {
     if (state().references == 0 || count == nullptr) {
         return count == nullptr ? error_invalid_argument : error_uninitialized;
     }
-    const auto &devices = state().config.devices;
+    const auto &devices = current_devices();
     *count = static_cast<unsigned>(
         std::count_if(devices.begin(), devices.end(), [](const DeviceConfig &config) { return config.nvml.present; }));
     return nvml_success;
