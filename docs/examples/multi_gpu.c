@@ -157,7 +157,9 @@ static bool report_gpu(const struct gpu *gpu) {
 }
 
 static bool run(struct example *self) {
-    if (numa_pool_create(NULL, &self->workers, &self->why) != NEAR_OK)
+    /* Local only: what a GPU has done is continued next to it. The default lets idle nodes help busy ones. */
+    numa_pool_options options = {.struct_size = sizeof options, .steal_policy = NUMA_POOL_STEAL_LOCAL};
+    if (numa_pool_create(&options, &self->workers, &self->why) != NEAR_OK)
         return failed(self->why.message);
     if (!open_gpus(self) || !send_all(self) || !wait_for_all(self))
         return false;
