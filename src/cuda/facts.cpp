@@ -54,6 +54,9 @@ void read_names(const Driver &driver, Questions &questions, Facts &facts) {
     facts.pci_address = address.data();
     std::transform(facts.pci_address.begin(), facts.pci_address.end(), facts.pci_address.begin(),
                    [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
+    if (facts.pci_address.find(':') == 8 && facts.pci_address.compare(0, 4, "0000") == 0) {
+        facts.pci_address.erase(0, 4); // some drivers write the domain in eight digits, sysfs in as many as it needs
+    }
 }
 
 } // namespace

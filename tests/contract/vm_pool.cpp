@@ -2,11 +2,11 @@
 // Pools on real nodes, in the machines of tests/vm: where tasks run, who steals from whom, what control groups take
 // away. The kernel is asked, inside the tasks. The same rules on machines made up: numa_pool_steal.cpp.
 #include "contract/numa_pool_steal.hpp"
+#include "support/vm_machine.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <fstream>
-#include <sched.h>
 #include <set>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,33 +14,6 @@
 using namespace nearpool_test;
 
 namespace {
-
-std::string machine() {
-    const char *name = std::getenv("NEARPOOL_VM_MACHINE");
-    return name != nullptr ? name : "";
-}
-
-#define NEEDS_A_MACHINE()                                                                                              \
-    if (machine().empty()) {                                                                                           \
-        GTEST_SKIP() << "[vm] runs in a machine of tests/vm";                                                          \
-    }
-
-#define NEEDS_MACHINE(name)                                                                                            \
-    NEEDS_A_MACHINE();                                                                                                 \
-    if (machine() != (name)) {                                                                                         \
-        GTEST_SKIP() << "[machine] runs in " << (name);                                                                \
-    }
-
-struct Place {
-    unsigned cpu = UINT32_MAX;
-    unsigned node = UINT32_MAX;
-};
-
-Place here() { // the kernel's word, not the pool's
-    Place place;
-    EXPECT_EQ(::getcpu(&place.cpu, &place.node), 0);
-    return place;
-}
 
 // Runs tasks on a node, and says on which nodes and CPUs the kernel saw them.
 std::pair<std::set<uint32_t>, std::set<uint32_t>> seen_by(numa_pool *pool, uint32_t node, int count = 100) {

@@ -145,6 +145,19 @@ TEST_F(DevicePoolScript, KeepsTheOrderOfAList) {
     EXPECT_TRUE(error.says("device 1 is not in this pool (devices 2,0)")) << error.message;
 }
 
+TEST_F(DevicePoolScript, PciAddressesAreWrittenAsTheKernelNamesThem) {
+    configure(R"({"devices":[{"pci": "0000:A1:00.0"}, {"pci": "0000:A2:00.0", "domain_width": 8},
+                             {"pci": "000F:A3:00.0", "domain_width": 8}]})");
+    const Devices pool;
+    const char *expected[] = {"0000:a1:00.0", "0000:a2:00.0", "000f:a3:00.0"};
+    for (int32_t ordinal = 0; ordinal < 3; ordinal++) {
+        device_pool_facts facts{};
+        facts.struct_size = sizeof facts;
+        ASSERT_EQ(device_pool_get_facts(pool, ordinal, &facts), NEAR_OK);
+        EXPECT_STREQ(facts.pci_address, expected[ordinal]);
+    }
+}
+
 TEST_F(DevicePoolScript, GoesRoundFromTheFirstCall) {
     const Devices pool;
     for (const int32_t expected : {0, 1, 2, 0, 1, 2, 0}) {
