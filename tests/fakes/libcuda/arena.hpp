@@ -16,10 +16,12 @@ namespace fakes::cuda {
 template <typename T, std::size_t Capacity> class Arena {
 public:
     // From the heap, where a leak checker looks for pointers; calloc leaves pages alone until they are used.
-    Arena() : objects_(static_cast<T *>(std::calloc(Capacity, sizeof(T)))) {
-        if (objects_ == nullptr) {
+    Arena() {
+        const auto memory = reinterpret_cast<std::uintptr_t>(std::calloc(Capacity + 1, sizeof(T)));
+        if (memory == 0) {
             std::abort();
         }
+        objects_ = reinterpret_cast<T *>((memory + alignof(T) - 1) / alignof(T) * alignof(T));
     }
 
     /// An object that is not alive yet; nullptr when all are in use.
