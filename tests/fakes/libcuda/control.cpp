@@ -4,6 +4,7 @@
 #include "capture.hpp"
 #include "hooks.hpp"
 #include "memory.hpp"
+#include "pools.hpp"
 #include "stream.hpp"
 #include "vmm.hpp"
 
@@ -95,7 +96,7 @@ __attribute__((destructor)) void check_leaks() {
 
 std::string held_text() {
     const std::lock_guard<std::mutex> lock(driver().mutex);
-    std::string text = held_contexts() + held_memory() + held_virtual_memory();
+    std::string text = held_contexts() + held_memory() + held_virtual_memory() + held_pools();
     driver().streams.each_alive([&](Stream &stream) {
         if (stream.kind == StreamKind::made && !is_lost(stream.home())) {
             text += at("stream", &stream, stream.home().device);
@@ -114,6 +115,7 @@ std::string held_text() {
 
 void drop_everything() {
     drop_virtual_memory();
+    drop_pools();
     {
         const std::lock_guard<std::mutex> lock(driver().mutex);
         driver().contexts.each_alive([](Context &context) { destroy_context(context); });

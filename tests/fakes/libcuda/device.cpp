@@ -61,7 +61,7 @@ bool attribute_value(const DeviceConfig &config, CUdevice_attribute attribute, i
         {attribute_compute_capability_major, config.compute_capability_major},
         {attribute_compute_capability_minor, config.compute_capability_minor},
         {78, 1},              // stream priorities
-        {83, 0},              // managed memory
+        {83, 1},              // managed memory
         {84, 0},              // several GPUs on one board
         {88, tables},         // pageable memory can be read
         {91, offset ? 0 : 1}, // registered memory has one pointer

@@ -96,9 +96,37 @@ DeviceBlock *find_device_block(CUdeviceptr address) {
     return address - block.address < block.bytes ? &block : nullptr;
 }
 
+CUresult make_block(std::size_t bytes, bool for_host, DeviceBlock block, CUdeviceptr *start) {
+    block.context = this_thread().current();
+    block.device = block.context->device;
+    block.bytes = (bytes + page_bytes - 1) & ~(page_bytes - 1);
+    block.id = driver().next_id.fetch_add(1);
+    Device &device = *driver().devices[static_cast<std::size_t>(block.device)];
+    if (block.bytes < bytes || device.used.fetch_add(block.bytes) + block.bytes > device.config.memory_bytes) {
+        device.used.fetch_sub(block.bytes < bytes ? 0 : block.bytes);
+        return cuda_error_out_of_memory;
+    }
+    constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    void *backing = mmap(nullptr, block.bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+    // What the host may not touch has addresses that nobody can touch, and its contents elsewhere.
+    void *address = for_host ? backing : mmap(nullptr, block.bytes, PROT_NONE, flags, -1, 0);
+    if (address == MAP_FAILED || backing == MAP_FAILED) {
+        device.used.fetch_sub(block.bytes);
+        return cuda_error_out_of_memory;
+    }
+    block.address = reinterpret_cast<std::uintptr_t>(address);
+    block.backing = static_cast<char *>(backing);
+    *start = block.address;
+    const std::lock_guard<std::mutex> lock(memory().mutex);
+    memory().device.emplace(block.address, block);
+    return cuda_success;
+}
+
 void free_block(const DeviceBlock &block) {
     munmap(block.backing, block.bytes);
-    munmap(reinterpret_cast<void *>(block.address), block.bytes);
+    if (reinterpret_cast<std::uintptr_t>(block.backing) != block.address) {
+        munmap(reinterpret_cast<void *>(block.address), block.bytes);
+    }
     driver().devices[static_cast<std::size_t>(block.device)]->used.fetch_sub(block.bytes);
 }
 
@@ -141,32 +169,7 @@ CUresult cuMemGetInfo_v2(std::size_t *free, std::size_t *total) {
 }
 
 CUresult cuMemAlloc_v2(CUdeviceptr *start, std::size_t bytes) {
-    if (start == nullptr || bytes == 0) {
-        return cuda_error_invalid_value;
-    }
-    DeviceBlock block;
-    block.context = this_thread().current();
-    block.device = block.context->device;
-    block.bytes = (bytes + page_bytes - 1) & ~(page_bytes - 1);
-    block.id = driver().next_id.fetch_add(1);
-    Device &device = *driver().devices[static_cast<std::size_t>(block.device)];
-    if (device.used.fetch_add(block.bytes) + block.bytes > device.config.memory_bytes || block.bytes < bytes) {
-        device.used.fetch_sub(block.bytes);
-        return cuda_error_out_of_memory;
-    }
-    constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    void *address = mmap(nullptr, block.bytes, PROT_NONE, flags, -1, 0);
-    void *backing = mmap(nullptr, block.bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
-    if (address == MAP_FAILED || backing == MAP_FAILED) {
-        device.used.fetch_sub(block.bytes);
-        return cuda_error_out_of_memory;
-    }
-    block.address = reinterpret_cast<std::uintptr_t>(address);
-    block.backing = static_cast<char *>(backing);
-    *start = block.address;
-    const std::lock_guard<std::mutex> lock(memory().mutex);
-    memory().device.emplace(block.address, block);
-    return cuda_success;
+    return start == nullptr || bytes == 0 ? cuda_error_invalid_value : make_block(bytes, false, {}, start);
 }
 
 CUresult cuMemFree_v2(CUdeviceptr start) {

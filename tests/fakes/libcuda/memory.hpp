@@ -26,6 +26,8 @@ struct DeviceBlock {
     Context *context = nullptr;
     int device = 0;
     uint64_t id = 0;
+    bool managed = false; // the host's as much as the device's
+    uint64_t pool = 0;    // that it comes from; 0: none
 };
 
 struct Memory {
@@ -42,6 +44,8 @@ DeviceBlock *find_device_block(CUdeviceptr address);
 /// Whether a context sees a block: its own, or a portable one.
 bool is_visible(const HostBlock &block, const Context *context);
 
+/// Memory of the current context's device, in the table; an error, or success.
+CUresult make_block(std::size_t bytes, bool for_host, DeviceBlock block, CUdeviceptr *address);
 void free_block(const DeviceBlock &block);
 
 /// What was made in a context goes with it. A lost one keeps what was allocated, and no longer locks it.

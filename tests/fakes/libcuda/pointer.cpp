@@ -58,7 +58,7 @@ CUresult describe_device(void *data, CUpointer_attribute attribute, const Device
     case attribute_device_pointer:
         return store(data, address);
     case attribute_is_managed:
-        return store(data, 0);
+        return store(data, block.managed ? 1 : 0);
     case attribute_ordinal:
         return store(data, block.device);
     case attribute_range_start:

@@ -42,7 +42,8 @@ enum class StreamKind {
     per_thread, // the default stream of a thread
 };
 
-struct Stream {
+// On cache lines of its own, as an event is: threads with different ones do not slow each other down.
+struct alignas(64) Stream {
     std::atomic<bool> alive{false};
     std::atomic<bool> cut{false}; // waits end now: the context goes
     std::atomic<CUstreamCaptureStatus> capture_status{capture_status_none};
@@ -71,7 +72,7 @@ struct Stream {
     Context &home() const { return *context.load(std::memory_order_relaxed); }
 };
 
-struct Event {
+struct alignas(64) Event {
     std::atomic<bool> alive{false};
     std::atomic<bool> captured{false};
     std::atomic<uint64_t> mark{0}; // stream's index << 48 | the number of its last work; 0: never recorded
