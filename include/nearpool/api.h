@@ -194,6 +194,8 @@ typedef struct near_api {
     near_status (*stream_pool_reserve)(stream_pool *pool, uint64_t id, uint64_t bytes);
     near_status (*stream_pool_unreserve)(stream_pool *pool, uint64_t id, uint64_t bytes);
     uint64_t (*stream_pool_planned_budget)(uint64_t arms, uint64_t streams);
+    near_status (*numa_pool_submit_tasks_near)(numa_pool *pool, device_pool *devices, int32_t ordinal,
+        const near_task *tasks, size_t task_count, numa_pool_group *group);
     /** @} */
 } near_api;
 /* clang-format on */

@@ -16,7 +16,9 @@ extern "C" {
 #endif
 
 /**
- * @brief Runs a task near a GPU: on the node of the pool that is nearest to device_pool_node().
+ * @brief Runs a task near a GPU: on the node of the pool that is nearest to the device (device_pool_facts).
+ *
+ * Where the device's node is unknown, a soft pool runs it near the caller; device_pool_node() tells who wants to know.
  *
  * @param[in] pool       a pool of workers.
  * @param[in] devices    a pool of GPUs on the same topology; NULL: device_pool_default().
@@ -27,7 +29,7 @@ extern "C" {
  * @errors
  * - ::NEAR_E_INVALID   @p pool or @p run is NULL
  * - ::NEAR_E_DEVICE    the device is not in the pool of GPUs
- * - ::NEAR_E_NO_NODE   the device's node is unknown: choose one yourself; nothing was queued
+ * - ::NEAR_E_STRICT    the pool is strict, and the device's node is unknown; nothing was queued
  * - ::NEAR_E_TOPOLOGY  the two pools stand on different topologies
  * - and those of numa_pool_submit(), and of device_pool_default() where @p devices is NULL
  *
@@ -39,6 +41,29 @@ extern "C" {
  */
 NEAR_API NEAR_MUST_CHECK near_status numa_pool_submit_near(numa_pool *pool, device_pool *devices, int32_t ordinal,
                                                            numa_pool_task_fn run, void *user_data);
+
+/**
+ * @brief Runs tasks near a GPU: all are accepted, or none.
+ *
+ * @param[in] pool        a pool of workers.
+ * @param[in] devices     as for numa_pool_submit_near().
+ * @param[in] ordinal     as for numa_pool_submit_near().
+ * @param[in] tasks       the tasks; copied.
+ * @param[in] task_count  how many.
+ * @param[in] group       a group of @p pool, or NULL.
+ *
+ * @errors
+ * - those of numa_pool_submit_tasks() and numa_pool_submit_near()
+ *
+ * @owner    What the tasks carry is freed by their run or discard.
+ * @threads{safe}
+ * @blocking As numa_pool_submit_near().
+ * @fork     ::NEAR_E_FORKED.
+ * @since 0.1
+ */
+NEAR_API NEAR_MUST_CHECK near_status numa_pool_submit_tasks_near(numa_pool *pool, device_pool *devices, int32_t ordinal,
+                                                                 const near_task *tasks, size_t task_count,
+                                                                 numa_pool_group *group);
 
 /**
  * @brief Pins the calling thread to the allowed CPUs nearest to a GPU.

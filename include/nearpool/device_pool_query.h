@@ -17,10 +17,10 @@ extern "C" {
 /** What makes a device the best: device_pool_best(). */
 enum {
     DEVICE_POOL_BEST_TOTAL_MEMORY = 0, /**< the most memory in all */
-    DEVICE_POOL_BEST_FREE_MEMORY = 1, /**< the most free memory, less what is reserved in this process's stream pools */
-    DEVICE_POOL_BEST_LEAST_BUSY = 2,  /**< the fewest leased streams here; then the fewest reserved bytes here; then the
-                                           lowest utilisation, where NVML says it */
-    DEVICE_POOL_BEST_NEAREST = 3      /**< the smallest distance from a node */
+    DEVICE_POOL_BEST_FREE_MEMORY = 1,  /**< the most free memory, less what is reserved in stream pools on this pool */
+    DEVICE_POOL_BEST_LEAST_BUSY = 2, /**< the fewest leased streams here; then the fewest reserved bytes here; then the
+                                          lowest utilisation, where NVML says it */
+    DEVICE_POOL_BEST_NEAREST = 3     /**< the smallest distance from a node */
 };
 
 /** What two devices can do with each other's memory: device_pool_get_peers(). */
@@ -53,7 +53,7 @@ typedef struct device_pool_memory {
     uint32_t reserved;       /**< 0 */
     uint64_t total_bytes;    /**< in all */
     uint64_t free_bytes;     /**< free, over all processes */
-    uint64_t reserved_bytes; /**< reserved in stream pools of this process; not subtracted from free_bytes */
+    uint64_t reserved_bytes; /**< reserved in stream pools on this pool of GPUs; not subtracted from free_bytes */
 } device_pool_memory;
 
 /** A device that was asked for, or exists, and is not in the pool. */

@@ -50,7 +50,7 @@ typedef struct stream_pool_info {
     uint32_t max_leases;       /**< how many leases there can be at once */
     uint32_t made;             /**< streams made so far */
     uint32_t lent;             /**< leases that are not released, adopted streams among them */
-    uint32_t busy;             /**< released streams whose work is not done */
+    uint32_t busy;             /**< released streams whose work is not known to be done */
     int32_t asked_priority;    /**< stream_pool_options::priority */
     int32_t priority;          /**< what the streams have */
     uint32_t priority_clamped; /**< 1: they differ */
@@ -108,10 +108,10 @@ NEAR_API void stream_pool_destroy(stream_pool *pool);
  *
  * @errors
  * - ::NEAR_E_INVALID   @p pool or @p id is NULL
- * - ::NEAR_E_CAPACITY  all streams are lent, or released and still at work (stream_pool_get_info() counts them); or,
- *                      after 2^48 leases in this process, there are no more ids
- * - ::NEAR_E_CUDA      the driver made no stream, or says of every released one that its context is lost; the log has
- *                      its words
+ * - ::NEAR_E_CAPACITY  all streams are lent, or released and still at work (stream_pool_get_info() counts them); or
+ *                      this process has used up its 2^48 ids
+ * - ::NEAR_E_CUDA      the driver makes no stream, or says of a released one that its work has failed or its context is
+ *                      lost, and there is no other; the log has its words
  * - ::NEAR_E_FORKED    the pool was made in the parent of this process
  * - ::NEAR_E_NOMEM     out of memory
  *
@@ -135,7 +135,7 @@ NEAR_API NEAR_MUST_CHECK near_status stream_pool_acquire(stream_pool *pool, uint
  * - ::NEAR_E_INVALID      @p pool is NULL, or @p id is ::STREAM_POOL_DEFAULT
  * - ::NEAR_E_STALE        the id is unknown, another pool's, or was released
  * - ::NEAR_E_UNSUPPORTED  the pool is append-only
- * - ::NEAR_E_BUSY         the stream captures a graph; it stays lent
+ * - ::NEAR_E_BUSY         the stream captures a graph; it stays lent. Not of a shared pool, where other holders stay
  * - ::NEAR_E_FORKED       the pool was made in the parent of this process
  *
  * @threads{safe}
@@ -167,7 +167,8 @@ NEAR_API NEAR_MUST_CHECK near_status stream_pool_release(stream_pool *pool, uint
 NEAR_API NEAR_MUST_CHECK near_status stream_pool_resolve(const stream_pool *pool, uint64_t id, void **stream);
 
 /**
- * @brief Gives a stream that was made elsewhere an id of this pool. It takes one of the pool's places until released.
+ * @brief Gives a stream that was made elsewhere an id of this pool. It takes one of the pool's places until it is
+ *        released; in an append-only pool that is never.
  *
  * @param[in]  pool    a pool.
  * @param[in]  stream  a CUstream of the same context.

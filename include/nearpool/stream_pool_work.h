@@ -93,8 +93,9 @@ NEAR_API NEAR_MUST_CHECK near_status stream_pool_wait_on(stream_pool *pool, uint
  *
  * The task is accepted by @p workers at once: it is counted, numa_pool_wait_idle() waits for it, and its place in a
  * bounded queue is kept. It runs once, on the node of @p workers that is nearest to the device, or, where the device's
- * node is unknown, on the one nearest to the caller of this function. When the context is lost, or @p workers shuts
- * down first, it is discarded instead, and counted so; stream_pool_then_task() says what to free then.
+ * node is unknown, on the one nearest to the caller of this function (a strict pool refuses then). When the context is
+ * lost, or @p workers shuts down first, it is discarded instead, and counted so; stream_pool_then_task() says what to
+ * free then.
  *
  * @param[in]  pool       a pool.
  * @param[in]  id         a lease of it; it may be released at once.
@@ -107,13 +108,16 @@ NEAR_API NEAR_MUST_CHECK near_status stream_pool_wait_on(stream_pool *pool, uint
  * - ::NEAR_E_INVALID      @p pool or @p run is NULL
  * - ::NEAR_E_STALE        the id is unknown, another pool's, or was released
  * - ::NEAR_E_BUSY         the stream captures a graph
+ * - ::NEAR_E_STRICT       @p workers is strict, and the node of the device is unknown
  * - ::NEAR_E_TOPOLOGY     @p workers and the pool of GPUs stand on different topologies
  * - ::NEAR_E_AGAIN        the queue of @p workers is full
  * - ::NEAR_E_SHUTDOWN     @p workers takes no more tasks
  * - ::NEAR_E_UNSUPPORTED  this driver cannot call back
- * - ::NEAR_E_CUDA         the driver refuses; @p workers counts a discarded task
+ * - ::NEAR_E_CUDA         the driver refuses. A call that fails so late leaves a discarded task in the counts of @p
+ * workers
  * - ::NEAR_E_FORKED       a pool was made in the parent of this process
  * - ::NEAR_E_NOMEM        out of memory
+ * - and those of numa_pool_default(), and of starting its threads (::NEAR_E_SYSTEM), where @p workers is NULL
  *
  * @owner    user_data stays the caller's; it must live until run returns.
  * @threads{safe}
@@ -136,6 +140,7 @@ NEAR_API NEAR_MUST_CHECK near_status stream_pool_then(stream_pool *pool, uint64_
  *
  * @errors
  * - ::NEAR_E_INVALID  @p task is NULL or has no run, or @p group is of another pool
+ * - ::NEAR_E_BUSY     @p group is cancelled
  * - and those of stream_pool_then()
  *
  * @owner    The task is copied; what user_data points to is freed by run or discard.

@@ -103,6 +103,9 @@ near_status device_pool_best(device_pool *pool, int32_t criterion, uint32_t node
         if (Done ok = check_pointer(pool, "pool"); !ok) {
             return ok;
         }
+        if (criterion < DEVICE_POOL_BEST_TOTAL_MEMORY || criterion > DEVICE_POOL_BEST_NEAREST) {
+            return fail(NEAR_E_INVALID, "criterion is %d; it must be one of DEVICE_POOL_BEST_*", criterion);
+        }
         if (Done ok = check_pointer(ordinal, "ordinal"); !ok) {
             return ok;
         }
@@ -141,15 +144,17 @@ near_status device_pool_get_skipped(const device_pool *pool, size_t index, devic
         if (Done ok = check_pointer(pool, "pool"); !ok) {
             return ok;
         }
+        if (skipped != nullptr) {
+            if (Done ok = check_output(skipped, "device_pool_skipped"); !ok) {
+                return ok;
+            }
+        }
         const std::vector<device::Skipped> &all = pool_of(pool)->skipped();
         if (count != nullptr) {
             *count = all.size();
         }
         if (skipped == nullptr) {
             return {};
-        }
-        if (Done ok = check_output(skipped, "device_pool_skipped"); !ok) {
-            return ok;
         }
         if (index >= all.size()) {
             return as_done(NEAR_E_INVALID);

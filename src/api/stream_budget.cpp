@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <charconv>
+#include <new>
 #include <optional>
 #include <string>
 
@@ -16,7 +17,7 @@ namespace nearpool::api {
 namespace {
 
 constexpr uint64_t mebibyte = UINT64_C(1) << 20;
-constexpr uint64_t default_mebibytes = 256;
+constexpr uint64_t default_budget = 256 * mebibyte;
 
 std::optional<uint64_t> positive_number(const std::string &text) {
     const std::size_t begin = text.find_first_not_of(" \t\n");
@@ -35,15 +36,15 @@ std::optional<uint64_t> positive_number(const std::string &text) {
 uint64_t stream_budget() {
     const std::optional<std::string> text = environment("NEARPOOL_STREAM_MB");
     if (!text) {
-        return default_mebibytes * mebibyte;
+        return default_budget;
     }
     const std::optional<uint64_t> chosen = positive_number(*text);
     static std::atomic<bool> reported{false};
     if (!chosen && !reported.exchange(true)) {
         log(NEAR_LOG_WARN, "NEARPOOL_STREAM_MB=%s is no positive number of MiB; %llu is used", text->c_str(),
-            static_cast<unsigned long long>(default_mebibytes));
+            static_cast<unsigned long long>(default_budget / mebibyte));
     }
-    return chosen.value_or(default_mebibytes) * mebibyte;
+    return chosen ? *chosen * mebibyte : default_budget;
 }
 
 } // namespace nearpool::api
@@ -51,8 +52,13 @@ uint64_t stream_budget() {
 extern "C" {
 
 uint64_t stream_pool_planned_budget(uint64_t arms, uint64_t streams) {
+    uint64_t budget = nearpool::api::default_budget;
+    try {
+        budget = nearpool::api::stream_budget();
+    } catch (const std::bad_alloc &) { // for the variable's text
+    }
     const auto all = nearpool::checked_multiply(arms, streams);
-    const auto bytes = all ? nearpool::checked_multiply(*all, nearpool::api::stream_budget()) : std::nullopt;
-    return bytes.value_or(arms == 0 || streams == 0 ? 0 : UINT64_MAX);
+    const auto bytes = all ? nearpool::checked_multiply(*all, budget) : std::nullopt;
+    return bytes.value_or(UINT64_MAX);
 }
 }

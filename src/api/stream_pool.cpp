@@ -136,6 +136,9 @@ near_status stream_pool_adopt(stream_pool *pool, void *stream, uint64_t *id, nea
         if (Done ok = check_pointer(pool, "pool"); !ok) {
             return ok;
         }
+        if (stream == nullptr) {
+            return fail(NEAR_E_INVALID, "stream is NULL, the default stream; STREAM_POOL_DEFAULT is its id");
+        }
         if (Done ok = check_pointer(id, "id"); !ok) {
             return ok;
         }

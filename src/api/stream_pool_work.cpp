@@ -2,6 +2,7 @@
 #include "api/boundary.hpp"
 #include "api/default_pool.hpp"
 #include "api/handles.hpp"
+#include "api/node_near.hpp"
 #include "pools/numa/promise.hpp"
 
 #include <nearpool/stream_pool_work.h>
@@ -21,26 +22,27 @@ Done check_pool(const stream_pool *pool, const char *name) {
 // A task that a numa_pool has accepted, as a stream sees it.
 class PromisedTask final : public stream::Submission {
 public:
-    explicit PromisedTask(Ref<numa::Promise> promise) : promise_(std::move(promise)) {}
-    ~PromisedTask() override { promise_->withdraw(); } // when nothing was decided: then it was not accepted
+    Status accept(numa::Pool &workers, uint32_t node, const numa::Item &item) {
+        return workers.promise(node, item, promise_);
+    }
     void run() noexcept override { promise_->keep(); }
     void discard() noexcept override { promise_->break_off(); }
     bool withdraw() noexcept override { return promise_->withdraw(); }
 
 private:
-    const Ref<numa::Promise> promise_;
+    Ref<numa::Promise> promise_;
 };
 
-// Where to continue for a device: near it, or, where nobody knows, near the caller.
-Result<uint32_t> node_for(const stream::Pool &streams, const numa::Pool &workers) {
-    const uint32_t attached = streams.device().node().attached;
-    if (attached == NEAR_NODE_UNKNOWN) {
-        return NUMA_POOL_NODE_LOCAL;
+// Hands an accepted task to the stream. When that fails, the task is withdrawn; where its pool has discarded it
+// meanwhile, it was accepted, and the call has not failed.
+Done hand_over(stream::Pool &streams, uint64_t id, std::unique_ptr<stream::Submission> &task) {
+    Done done;
+    try {
+        done = streams.then(id, task);
+    } catch (const std::bad_alloc &) {
+        done = as_done(NEAR_E_NOMEM);
     }
-    if (&workers.topology() != &streams.devices().topology()) {
-        return fail(NEAR_E_TOPOLOGY, "the workers and the GPU's pool stand on different topologies");
-    }
-    return workers.nearest_node(attached);
+    return done || (task && task->withdraw()) ? done : Done();
 }
 
 Done continue_with(stream_pool *handle, uint64_t id, numa_pool *workers, const numa::Item &item) {
@@ -52,15 +54,16 @@ Done continue_with(stream_pool *handle, uint64_t id, numa_pool *workers, const n
     if (!pool) {
         return pool.error();
     }
-    const Result<uint32_t> node = node_for(streams, *pool.value());
+    const Result<uint32_t> node = node_near(*pool.value(), streams.devices(), streams.device());
     if (!node) {
         return node.error();
     }
-    Ref<numa::Promise> promise;
-    if (const Status status = pool.value()->promise(node.value(), item, promise); status != NEAR_OK) {
+    auto promised = std::make_unique<PromisedTask>();
+    if (const Status status = promised->accept(*pool.value(), node.value(), item); status != NEAR_OK) {
         return fail(status, "the workers take no task: %s", status_text(status));
     }
-    return streams.then(id, std::make_unique<PromisedTask>(std::move(promise)));
+    std::unique_ptr<stream::Submission> task = std::move(promised);
+    return hand_over(streams, id, task);
 }
 
 } // namespace
@@ -99,10 +102,16 @@ near_status stream_pool_synchronize(stream_pool *pool, uint64_t id, uint64_t tim
 near_status stream_pool_wait_on(stream_pool *pool, uint64_t id, stream_pool *other, uint64_t other_id,
                                 near_error *error) {
     return guarded("stream_pool_wait_on", error, [&]() -> Done {
-        if (Done ok = check_pool(pool, "pool"); !ok) {
+        if (Done ok = check_pointer(pool, "pool"); !ok) {
             return ok;
         }
-        if (Done ok = check_pool(other, "other"); !ok) {
+        if (Done ok = check_pointer(other, "other"); !ok) {
+            return ok;
+        }
+        if (Done ok = check_alive(*pool_of(pool)); !ok) {
+            return ok;
+        }
+        if (Done ok = check_alive(*pool_of(other)); !ok) {
             return ok;
         }
         return pool_of(pool)->wait_on(id, *pool_of(other), other_id);
@@ -112,11 +121,14 @@ near_status stream_pool_wait_on(stream_pool *pool, uint64_t id, stream_pool *oth
 near_status stream_pool_then(stream_pool *pool, uint64_t id, numa_pool *workers, numa_pool_task_fn run, void *user_data,
                              near_error *error) {
     return guarded("stream_pool_then", error, [&]() -> Done {
-        if (Done ok = check_pool(pool, "pool"); !ok) {
+        if (Done ok = check_pointer(pool, "pool"); !ok) {
             return ok;
         }
         if (run == nullptr) {
             return fail(NEAR_E_INVALID, "run is NULL");
+        }
+        if (Done ok = check_alive(*pool_of(pool)); !ok) {
+            return ok;
         }
         return continue_with(pool, id, workers, numa::Item{run, nullptr, user_data, nullptr});
     });
@@ -125,11 +137,14 @@ near_status stream_pool_then(stream_pool *pool, uint64_t id, numa_pool *workers,
 near_status stream_pool_then_task(stream_pool *pool, uint64_t id, numa_pool *workers, const near_task *task,
                                   numa_pool_group *group, near_error *error) {
     return guarded("stream_pool_then_task", error, [&]() -> Done {
-        if (Done ok = check_pool(pool, "pool"); !ok) {
+        if (Done ok = check_pointer(pool, "pool"); !ok) {
             return ok;
         }
         if (task == nullptr || task->run == nullptr) {
             return fail(NEAR_E_INVALID, "%s is NULL", task == nullptr ? "task" : "the task's run");
+        }
+        if (Done ok = check_alive(*pool_of(pool)); !ok) {
+            return ok;
         }
         const Result<numa::Pool *> owner = pool_or_default(workers);
         if (!owner) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 
 namespace nearpool {
@@ -10,6 +11,10 @@ namespace nearpool {
 inline std::optional<std::size_t> checked_add(std::size_t a, std::size_t b) {
     std::size_t result = 0;
     return __builtin_add_overflow(a, b, &result) ? std::nullopt : std::optional(result);
+}
+
+inline std::size_t saturating_add(std::size_t a, std::size_t b) {
+    return checked_add(a, b).value_or(SIZE_MAX);
 }
 
 inline std::optional<std::size_t> checked_multiply(std::size_t a, std::size_t b) {

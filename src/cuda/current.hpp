@@ -6,26 +6,26 @@
 
 namespace nearpool::cuda {
 
-// Until its end, calls of this thread do not disturb a graph that another thread captures.
+// Until its end, calls of this thread do not disturb a graph that another thread captures. A driver that refuses to put
+// the caller's mode back is asked once more.
 class RelaxedCapture {
 public:
-    explicit RelaxedCapture(const Driver &driver) : driver_(driver) {
-        if (driver_.thread_exchange_capture_mode(&mode_) != cuda_success) {
-            changed_ = false;
-        }
-    }
+    explicit RelaxedCapture(const Driver &driver)
+        : driver_(driver), code_(driver.thread_exchange_capture_mode(&mode_)) {}
     ~RelaxedCapture() {
-        if (changed_) {
+        CUstreamCaptureMode mode = mode_;
+        if (code_ == cuda_success && driver_.thread_exchange_capture_mode(&mode) != cuda_success) {
             driver_.thread_exchange_capture_mode(&mode_);
         }
     }
+    CUresult code() const { return code_; }
     RelaxedCapture(const RelaxedCapture &) = delete;
     RelaxedCapture &operator=(const RelaxedCapture &) = delete;
 
 private:
     const Driver &driver_;
     CUstreamCaptureMode mode_ = capture_mode_relaxed; // ours, then the caller's
-    bool changed_ = true;
+    const CUresult code_;
 };
 
 // Takes a context off the calling thread's stack, on which we have put it. A driver that refuses is asked once more, if
@@ -43,6 +43,11 @@ inline CUresult pop_pushed(const Driver &driver, CUcontext context) {
 class Current {
 public:
     Current(const Driver &driver, CUcontext context) : driver_(driver), relaxed_(driver), context_(context) {
+        if (relaxed_.code() != cuda_success) {
+            call_ = "cuThreadExchangeStreamCaptureMode";
+            code_ = relaxed_.code();
+            return;
+        }
         CUcontext before = nullptr;
         if (driver_.ctx_get_current(&before) == cuda_success && before == context) {
             return;
@@ -59,7 +64,7 @@ public:
     Current &operator=(const Current &) = delete;
 
     // To be asked before the first call.
-    Done entered() const { return code_ == cuda_success ? Done() : Done(driver_.error(code_, "cuCtxPushCurrent")); }
+    Done entered() const { return code_ == cuda_success ? Done() : Done(driver_.error(code_, call_)); }
     CUresult code() const { return code_; }
 
 private:
@@ -67,6 +72,7 @@ private:
     RelaxedCapture relaxed_;
     CUcontext context_;
     CUresult code_ = cuda_success;
+    const char *call_ = "cuCtxPushCurrent";
     bool pushed_ = false;
 };
 

@@ -62,16 +62,17 @@ const char *resolve_all(const Resolver &resolver, Driver &driver) {
 
 } // namespace
 
-Error Driver::error(CUresult code, const char *call) const {
+const char *Driver::name_of(CUresult code) const noexcept {
     const char *name = nullptr;
+    return get_error_name(code, &name) == cuda_success && name != nullptr ? name : "unknown error";
+}
+
+Error Driver::error(CUresult code, const char *call) const {
     const char *text = nullptr;
-    if (get_error_name(code, &name) != cuda_success || name == nullptr) {
-        name = "unknown error";
-    }
     if (get_error_string(code, &text) != cuda_success || text == nullptr) {
         text = "the driver has no words for it";
     }
-    return Error{NEAR_E_CUDA, NEAR_DOMAIN_CUDA, code, format("%s: %s (%d): %s", call, name, code, text)};
+    return Error{NEAR_E_CUDA, NEAR_DOMAIN_CUDA, code, format("%s: %s (%d): %s", call, name_of(code), code, text)};
 }
 
 Result<Driver> resolve_driver(LibraryPort &libraries, void *library, const std::string &name) {

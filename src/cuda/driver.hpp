@@ -16,6 +16,9 @@ struct Driver {
 #undef NEARPOOL_CUDA
     int version = 0; // of the driver: 12060 is CUDA 12.6
 
+    // "CUDA_ERROR_INVALID_HANDLE"; takes no memory.
+    const char *name_of(CUresult code) const noexcept;
+
     // NEAR_E_CUDA: "cuStreamDestroy: CUDA_ERROR_INVALID_HANDLE (400): invalid resource handle".
     Error error(CUresult code, const char *call) const;
 };

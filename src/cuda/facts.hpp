@@ -26,7 +26,7 @@ struct Facts {
     std::string uuid_text() const;
 };
 
-// NEAR_E_CUDA when a query fails, and when the device takes no contexts.
+// NEAR_E_CUDA when a query fails, NEAR_E_DEVICE when the device takes no contexts.
 Result<Facts> read_facts(const Driver &driver, int32_t ordinal);
 
 } // namespace nearpool::cuda

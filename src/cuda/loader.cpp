@@ -15,16 +15,27 @@ bool is_no_driver(CUresult code) {
            code == cuda_error_system_driver_mismatch;
 }
 
+Error forked_error() {
+    return fail(NEAR_E_FORKED, "the GPU driver was initialised in the parent of this process, and works only there; "
+                               "use GPUs first in the child, or start it with exec");
+}
+
+// The library that a variable of the environment names, or the usual one.
+std::string chosen_library(const char *variable, const char *usual) {
+    const std::optional<std::string> chosen = environment(variable);
+    return chosen && !chosen->empty() ? *chosen : usual;
+}
+
 } // namespace
 
 Done Loader::open_driver() {
-    const std::optional<std::string> chosen = environment("NEARPOOL_CUDA_LIBRARY");
-    name_ = chosen && !chosen->empty() ? *chosen : "libcuda.so.1";
+    constexpr const char *usual = "libcuda.so.1";
+    name_ = chosen_library("NEARPOOL_CUDA_LIBRARY", usual);
     std::string why;
     void *library = ports_.libraries.open(name_, &why);
     if (library == nullptr) {
         return fail(NEAR_E_NO_DRIVER, "no GPU driver: %s%s", why.c_str(),
-                    chosen ? " (chosen by NEARPOOL_CUDA_LIBRARY)" : "");
+                    name_ != usual ? " (chosen by NEARPOOL_CUDA_LIBRARY)" : "");
     }
     Result<Driver> resolved = resolve_driver(ports_.libraries, library, name_);
     if (!resolved) {
@@ -36,11 +47,21 @@ Done Loader::open_driver() {
     return {};
 }
 
+// The mark is made before the call, also for a child that another thread forks meanwhile.
 Done Loader::initialize() {
+    const bool first = !initialized_;
+    if (first) {
+        initialized_.emplace();
+    }
     const CUresult code = driver_->init(0); // does nothing when it is done
     if (code == cuda_success) {
-        initialized_.emplace();
         return {};
+    }
+    if (first) {
+        initialized_.reset();
+    }
+    if (code == cuda_error_not_initialized) { // somebody else has initialised it in the parent
+        return forked_error();
     }
     Error error = driver_->error(code, "cuInit");
     if (code == cuda_error_no_device) {
@@ -55,9 +76,7 @@ Done Loader::initialize() {
 Result<const Driver *> Loader::driver() {
     const std::lock_guard<ForkMutex> lock(mutex_);
     if (initialized_ && initialized_->forked()) {
-        return fail(NEAR_E_FORKED,
-                    "the GPU driver was initialised in the parent of this process, and works only there; "
-                    "use GPUs first in the child, or start it with exec");
+        return forked_error();
     }
     if (!driver_) {
         if (Done ok = open_driver(); !ok) {
@@ -77,8 +96,8 @@ const Nvml *Loader::nvml(std::string *why) {
         return nullptr;
     }
     if (!nvml_) {
-        const std::optional<std::string> chosen = environment("NEARPOOL_NVML_LIBRARY");
-        Result<Nvml> opened = Nvml::open(ports_.libraries, chosen && !chosen->empty() ? *chosen : "libnvidia-ml.so.1");
+        Result<Nvml> opened =
+            Nvml::open(ports_.libraries, chosen_library("NEARPOOL_NVML_LIBRARY", "libnvidia-ml.so.1"));
         if (!opened) {
             *why = opened.error().message;
             return nullptr;

@@ -15,16 +15,17 @@ near_status count(void *runs) {
     return NEAR_OK;
 }
 
-TEST_F(NearGpu, SubmitRunsOnTheDevicesNodeOrSaysThatItIsUnknown) {
+TEST_F(NearGpu, SubmitRunsEveryTaskOnce) {
     const Devices devices;
     const nearpool_test::Pool workers(1);
+    const nearpool_test::Group group(workers);
     std::atomic<int> runs{0};
-    uint32_t node = 0;
-    ASSERT_EQ(device_pool_node(devices, 0, &node), NEAR_OK);
-    const near_status expected = node == NEAR_NODE_UNKNOWN ? NEAR_E_NO_NODE : NEAR_OK;
-    EXPECT_EQ(numa_pool_submit_near(workers, devices, 0, count, &runs), expected);
+    const near_task tasks[] = {{count, nullptr, &runs}, {count, nullptr, &runs}};
+    EXPECT_EQ(numa_pool_submit_near(workers, devices, 0, count, &runs), NEAR_OK);
+    EXPECT_EQ(numa_pool_submit_tasks_near(workers, devices, 0, tasks, 2, group), NEAR_OK);
+    EXPECT_EQ(numa_pool_group_wait(group, NEAR_FOREVER, nullptr), NEAR_OK);
     EXPECT_EQ(numa_pool_wait_idle(workers, NEAR_FOREVER, nullptr), NEAR_OK);
-    EXPECT_EQ(runs, expected == NEAR_OK ? 1 : 0);
+    EXPECT_EQ(runs, 3);
 }
 
 TEST_F(NearGpu, SubmitRefusesWhatItCannotDo) {
@@ -44,11 +45,13 @@ TEST_F(NearGpu, SubmitRefusesWhatItCannotDo) {
     EXPECT_EQ(numa_pool_submit_near(workers, devices, 0, nullptr, &runs), NEAR_E_INVALID);
     EXPECT_EQ(numa_pool_submit_near(workers, devices, 4095, count, &runs), NEAR_E_DEVICE);
     EXPECT_EQ(numa_pool_submit_near(workers, elsewhere, 0, count, &runs), NEAR_E_TOPOLOGY);
+    const near_task task{count, nullptr, &runs};
+    EXPECT_EQ(numa_pool_submit_tasks_near(nullptr, devices, 0, &task, 1, nullptr), NEAR_E_INVALID);
+    EXPECT_EQ(numa_pool_submit_tasks_near(workers, devices, 0, nullptr, 1, nullptr), NEAR_E_INVALID);
+    EXPECT_EQ(numa_pool_submit_tasks_near(workers, devices, 0, &task, 0, nullptr), NEAR_E_EMPTY_SET);
+    EXPECT_EQ(numa_pool_submit_tasks_near(workers, devices, 4095, &task, 1, nullptr), NEAR_E_DEVICE);
     EXPECT_EQ(numa_pool_shutdown(workers, NEAR_FOREVER, nullptr, nullptr), NEAR_OK);
-    uint32_t node = 0;
-    ASSERT_EQ(device_pool_node(devices, 0, &node), NEAR_OK);
-    EXPECT_EQ(numa_pool_submit_near(workers, devices, 0, count, &runs),
-              node == NEAR_NODE_UNKNOWN ? NEAR_E_NO_NODE : NEAR_E_SHUTDOWN);
+    EXPECT_EQ(numa_pool_submit_near(workers, devices, 0, count, &runs), NEAR_E_SHUTDOWN);
     EXPECT_EQ(runs, 0);
     near_topology_release(other);
 }

@@ -2,6 +2,7 @@
 // Which device is best. Ties go to the first in the pool's order.
 #include "pools/device/pool.hpp"
 
+#include <algorithm>
 #include <tuple>
 
 namespace nearpool::device {
@@ -27,21 +28,37 @@ template <class Score> Result<int32_t> greatest(const std::vector<std::unique_pt
     return best->facts().ordinal;
 }
 
+// Counts and bytes as what can be subtracted and negated.
+int64_t bounded(uint64_t value) {
+    return static_cast<int64_t>(std::min<uint64_t>(value, INT64_MAX));
+}
+
 Result<int64_t> unreserved(Device &device) {
     const Result<cuda::DeviceMemory> memory = device.memory();
     if (!memory) {
         return memory.error();
     }
-    return static_cast<int64_t>(memory.value().free_bytes) - static_cast<int64_t>(device.usage().reserved_bytes);
+    return bounded(memory.value().free_bytes) - bounded(device.usage().reserved_bytes);
 }
 
 using Idleness = std::tuple<int64_t, int64_t, int64_t>;
 
-Result<Idleness> idleness(Device &device) {
-    const Usage usage = device.usage();
-    const Result<unsigned> utilization = device.utilization();
-    return Idleness(-static_cast<int64_t>(usage.leased_streams), -static_cast<int64_t>(usage.reserved_bytes),
-                    utilization ? -static_cast<int64_t>(utilization.value()) : 0);
+// Utilisation counts only where NVML says it of every device: none of them is less busy for not being known.
+Result<int32_t> least_busy(const std::vector<std::unique_ptr<Device>> &devices) {
+    bool all_known = true;
+    std::vector<int64_t> utilizations;
+    for (const std::unique_ptr<Device> &device : devices) {
+        const Result<unsigned> known = device->utilization();
+        all_known = all_known && known;
+        utilizations.push_back(known ? known.value() : 0);
+    }
+    std::size_t index = 0;
+    return greatest(devices, [&](const Device &device) {
+        const Usage usage = device.usage();
+        const int64_t utilization = all_known ? utilizations[index] : 0;
+        index++; // in the order of the devices
+        return Result<Idleness>(Idleness(-bounded(usage.leased_streams), -bounded(usage.reserved_bytes), -utilization));
+    });
 }
 
 Result<int64_t> nearness(const Topology &topology, const Device &device, uint32_t node) {
@@ -58,11 +75,9 @@ Result<int32_t> Pool::best(int32_t criterion, uint32_t node) {
     case DEVICE_POOL_BEST_FREE_MEMORY:
         return greatest(devices_, unreserved);
     case DEVICE_POOL_BEST_LEAST_BUSY:
-        return greatest(devices_, idleness);
-    case DEVICE_POOL_BEST_NEAREST:
-        return nearest(node);
+        return least_busy(devices_);
     default:
-        return fail(NEAR_E_INVALID, "criterion is %d; it must be one of DEVICE_POOL_BEST_*", criterion);
+        return nearest(node);
     }
 }
 

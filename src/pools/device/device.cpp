@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pools/device/device.hpp"
 
+#include "base/checked.hpp"
 #include "base/log.hpp"
 #include "cuda/current.hpp"
 
@@ -21,8 +22,8 @@ Device::~Device() {
     const RelaxedCapture relaxed(driver_);
     const CUresult code = own_context_ ? driver_.ctx_destroy(context) : driver_.primary_ctx_release(facts_.handle);
     if (code != cuda_success && code != cuda_error_deinitialized) {
-        log(NEAR_LOG_WARN, "giving back the context of device %d: %s", facts_.ordinal,
-            driver_.error(code, own_context_ ? "cuCtxDestroy" : "cuDevicePrimaryCtxRelease").message.c_str());
+        log(NEAR_LOG_WARN, "device %d: the driver does not take its context back: %s", facts_.ordinal,
+            driver_.name_of(code));
     }
 }
 
@@ -70,6 +71,32 @@ Result<DeviceMemory> Device::memory_of(CUcontext context) {
     return code == cuda_success ? Result<DeviceMemory>(DeviceMemory{total, free}) : driver_.error(code, "cuMemGetInfo");
 }
 
+namespace {
+
+// Keeps a primary context that is there for the length of a question.
+class Retained {
+public:
+    Retained(const Driver &driver, CUdevice device)
+        : driver_(driver), device_(device), code_(driver.primary_ctx_retain(&context_, device)) {}
+    ~Retained() {
+        if (code_ == cuda_success) {
+            driver_.primary_ctx_release(device_);
+        }
+    }
+    Retained(const Retained &) = delete;
+    Retained &operator=(const Retained &) = delete;
+    CUresult code() const { return code_; }
+    CUcontext context() const { return context_; }
+
+private:
+    const Driver &driver_;
+    const CUdevice device_;
+    CUcontext context_ = nullptr;
+    const CUresult code_;
+};
+
+} // namespace
+
 Result<DeviceMemory> Device::memory_of_others(const std::string &nvml_says) {
     unsigned flags = 0;
     int active = 0;
@@ -83,13 +110,9 @@ Result<DeviceMemory> Device::memory_of_others(const std::string &nvml_says) {
                     facts_.ordinal, nvml_says.c_str());
     }
     const RelaxedCapture relaxed(driver_);
-    CUcontext context = nullptr;
-    if (const CUresult code = driver_.primary_ctx_retain(&context, facts_.handle); code != cuda_success) {
-        return driver_.error(code, "cuDevicePrimaryCtxRetain");
-    }
-    Result<DeviceMemory> memory = memory_of(context);
-    const CUresult code = driver_.primary_ctx_release(facts_.handle);
-    return code == cuda_success || !memory ? memory : driver_.error(code, "cuDevicePrimaryCtxRelease");
+    const Retained retained(driver_, facts_.handle);
+    return retained.code() == cuda_success ? memory_of(retained.context())
+                                           : driver_.error(retained.code(), "cuDevicePrimaryCtxRetain");
 }
 
 Result<DeviceMemory> Device::memory() {
@@ -129,7 +152,7 @@ Usage Device::usage() const {
     for (const Consumer *consumer : consumers_) {
         const Usage one = consumer->usage();
         sum.leased_streams += one.leased_streams;
-        sum.reserved_bytes += one.reserved_bytes;
+        sum.reserved_bytes = saturating_add(sum.reserved_bytes, one.reserved_bytes);
     }
     return sum;
 }

@@ -23,15 +23,35 @@ std::size_t Pool::first_slot() const {
     return static_cast<std::size_t>(uint64_t{spread} * slot_count_ >> 32);
 }
 
-Slot *Pool::claim_empty() {
+Claim Pool::claim_empty() {
     std::size_t index = first_slot();
     for (std::size_t i = 0; i < slot_count_; i++, index++) {
         Slot &slot = slots_[index < slot_count_ ? index : index - slot_count_];
         if (slot.claim(Slot::empty)) {
-            return &slot;
+            return {&slot, Slot::empty};
         }
     }
-    return nullptr;
+    return {nullptr, Slot::empty};
+}
+
+// A stream that was given back and has done its work. Where there is none, `status` says whether asking failed.
+Claim Pool::claim_done(Status *status) {
+    std::size_t index = first_slot();
+    for (std::size_t i = 0; i < slot_count_; i++, index++) {
+        Slot &slot = slots_[index < slot_count_ ? index : index - slot_count_];
+        if (!slot.claim(Slot::returned)) {
+            continue;
+        }
+        Claim claim(&slot, Slot::returned);
+        const CUresult code = driver_.stream_query(slot.own.handle.load(std::memory_order_relaxed));
+        if (code == cuda_success) {
+            return claim;
+        }
+        if (code != cuda_error_not_ready) {
+            *status = NEAR_E_CUDA;
+        }
+    }
+    return {nullptr, Slot::returned};
 }
 
 bool Pool::has_ticket(Slot &slot) {
@@ -41,40 +61,21 @@ bool Pool::has_ticket(Slot &slot) {
     return !slot.tickets.empty();
 }
 
-uint64_t Pool::lend(Slot &slot, Stream &stream) {
+uint64_t Pool::lend(Claim claim, Stream &stream) {
+    Slot &slot = *claim.keep();
     const auto index = static_cast<uint64_t>(&slot - slots_.get());
     const uint64_t id = slot.tickets.next++ << slot_bits | index;
-    slot.stream.store(&stream, std::memory_order_relaxed);
+    slot.stream.store(&stream, std::memory_order_release);
     slot.leave(id);
     return id;
-}
-
-// A stream that was given back and has done its work; nullptr: none, and `status` says whether asking failed.
-Slot *Pool::claim_done(Status *status) {
-    std::size_t index = first_slot();
-    for (std::size_t i = 0; i < slot_count_; i++, index++) {
-        Slot &slot = slots_[index < slot_count_ ? index : index - slot_count_];
-        if (!slot.claim(Slot::returned)) {
-            continue;
-        }
-        const CUresult code = driver_.stream_query(slot.own.handle.load(std::memory_order_relaxed));
-        if (code == cuda_success) {
-            return &slot;
-        }
-        slot.leave(Slot::returned);
-        if (code != cuda_error_not_ready) {
-            *status = NEAR_E_CUDA;
-        }
-    }
-    return nullptr;
 }
 
 Status Pool::make_stream(Stream &stream) {
     CUstream handle = nullptr;
     const CUresult code = driver_.stream_create(&handle, stream_non_blocking, priority_);
     if (code != cuda_success) {
-        log(NEAR_LOG_WARN, "no new stream on device %d: %s", device_.facts().ordinal,
-            driver_.error(code, "cuStreamCreateWithPriority").message.c_str());
+        log(NEAR_LOG_WARN, "device %d: the driver makes no more streams: %s", device_.facts().ordinal,
+            driver_.name_of(code));
         return NEAR_E_CUDA;
     }
     stream.handle.store(handle, std::memory_order_release);
@@ -82,65 +83,88 @@ Status Pool::make_stream(Stream &stream) {
     return NEAR_OK;
 }
 
+Status Pool::try_acquire_own(uint64_t *id) {
+    Status status = NEAR_E_CAPACITY;
+    Claim done = claim_done(&status);
+    Claim claim = done ? std::move(done) : claim_empty();
+    if (!claim) {
+        return status;
+    }
+    if (!has_ticket(*claim)) {
+        return NEAR_E_CAPACITY;
+    }
+    if (claim.was_empty()) {
+        if (const Status made = make_stream(claim->own); made != NEAR_OK) {
+            return made;
+        }
+    }
+    Stream &stream = claim->own;
+    *id = lend(std::move(claim), stream);
+    return NEAR_OK;
+}
+
+// Of all words at once, if none of them is about to change: ids come once, so equal ones say that nothing has moved.
+std::optional<uint64_t> Pool::fingerprint() const {
+    uint64_t sum = 0;
+    for (std::size_t i = 0; i < slot_count_; i++) {
+        const uint64_t word = slots_[i].word.load(std::memory_order_acquire);
+        if (word == Slot::claimed) {
+            return std::nullopt;
+        }
+        sum = sum * UINT64_C(0x9e3779b97f4a7c15) + word;
+    }
+    return sum;
+}
+
+// Looking takes time, and a stream that is given back behind the look is not seen. That there is none is said only when
+// nothing has changed during the look; after so many looks it is true enough.
 Status Pool::acquire_own(uint64_t *id) {
+    constexpr int looks = 64;
     const Current current(driver_, context_);
     if (current.code() != cuda_success) {
         return NEAR_E_CUDA;
     }
-    Status status = NEAR_E_CAPACITY;
-    Slot *slot = claim_done(&status);
-    const uint64_t before = slot != nullptr ? Slot::returned : Slot::empty;
-    if (slot == nullptr) {
-        slot = claim_empty();
-    }
-    if (slot == nullptr) {
-        return status;
-    }
-    if (!has_ticket(*slot)) {
-        slot->leave(before);
-        return NEAR_E_CAPACITY;
-    }
-    if (before == Slot::empty) {
-        if (const Status made = make_stream(slot->own); made != NEAR_OK) {
-            slot->leave(Slot::empty);
-            return made;
+    Status status = try_acquire_own(id);
+    for (int i = 1; i < looks && status == NEAR_E_CAPACITY; i++) {
+        const std::optional<uint64_t> before = fingerprint();
+        status = try_acquire_own(id);
+        if (before && before == fingerprint()) {
+            break;
         }
     }
-    *id = lend(*slot, slot->own);
-    return NEAR_OK;
+    return status;
 }
 
-// The next stream round robin, made when its turn comes first; nullptr: it could not be made.
+// The next stream round robin, made when its turn comes first; nullptr: it could not be made. Two threads whose turn is
+// the same stream may both make it: one of them gives his back.
 Stream *Pool::next_shared() {
-    const std::lock_guard<std::mutex> lock(shared_mutex_);
-    if (shared_.size() < options_.max_streams) {
-        const Current current(driver_, context_);
-        auto stream = std::make_unique<Stream>();
-        shared_.reserve(shared_.size() + 1);
-        if (current.code() != cuda_success || make_stream(*stream) != NEAR_OK) {
-            return nullptr;
-        }
-        shared_.push_back(std::move(stream));
-        return shared_.back().get();
+    Stream &stream = shared_[shared_turn_.fetch_add(1, std::memory_order_relaxed) % options_.max_streams];
+    if (stream.handle.load(std::memory_order_acquire) != nullptr) {
+        return &stream;
     }
-    return shared_[shared_turn_++ % shared_.size()].get();
+    const Current current(driver_, context_);
+    Stream fresh;
+    if (current.code() != cuda_success || make_stream(fresh) != NEAR_OK) {
+        return nullptr;
+    }
+    CUstream none = nullptr;
+    if (!stream.handle.compare_exchange_strong(none, fresh.handle, std::memory_order_acq_rel)) {
+        destroy_stream(fresh);
+        made_.fetch_sub(1, std::memory_order_relaxed);
+    }
+    return &stream;
 }
 
 Status Pool::acquire_shared(uint64_t *id) {
-    Slot *slot = claim_empty();
-    if (slot == nullptr) {
-        return NEAR_E_CAPACITY;
-    }
-    if (!has_ticket(*slot)) {
-        slot->leave(Slot::empty);
+    Claim claim = claim_empty();
+    if (!claim || !has_ticket(*claim)) {
         return NEAR_E_CAPACITY;
     }
     Stream *stream = next_shared();
     if (stream == nullptr) {
-        slot->leave(Slot::empty);
         return NEAR_E_CUDA;
     }
-    *id = lend(*slot, *stream);
+    *id = lend(std::move(claim), *stream);
     return NEAR_OK;
 }
 
@@ -150,7 +174,7 @@ Status Pool::acquire(uint64_t *id) {
 
 Done Pool::adopt(CUstream stream, uint64_t *id) {
     const auto handle = reinterpret_cast<std::uintptr_t>(stream);
-    if (handle == 0 || handle == stream_legacy || handle == stream_per_thread) {
+    if (handle == stream_legacy || handle == stream_per_thread) {
         return fail(NEAR_E_INVALID, "a default stream cannot be adopted; STREAM_POOL_DEFAULT is its id");
     }
     const Current current(driver_, context_);
@@ -165,22 +189,33 @@ Done Pool::adopt(CUstream stream, uint64_t *id) {
         return fail(NEAR_E_DEVICE, "the stream is of another context than the pool, which is on device %d",
                     device_.facts().ordinal);
     }
-    for (std::size_t i = 0; i < slot_count_; i++) {
-        if (slots_[i].own.handle.load(std::memory_order_relaxed) == stream) {
-            return fail(NEAR_E_INVALID, "the pool has this stream already");
-        }
+    const std::lock_guard<std::mutex> lock(adopting_);
+    if (has(stream)) {
+        return fail(NEAR_E_INVALID, "the pool has this stream already");
     }
-    Slot *slot = claim_empty();
-    if (slot == nullptr || !has_ticket(*slot)) {
-        if (slot != nullptr) {
-            slot->leave(Slot::empty);
-        }
+    Claim claim = claim_empty();
+    if (!claim || !has_ticket(*claim)) {
         return fail(NEAR_E_CAPACITY, "all %zu places of the pool are taken", slot_count_);
     }
-    slot->own.handle.store(stream, std::memory_order_release);
-    slot->adopted = true;
-    *id = lend(*slot, slot->own);
+    Stream &own = claim->own;
+    own.handle.store(stream, std::memory_order_release);
+    claim->adopted = true;
+    *id = lend(std::move(claim), own);
     return {};
+}
+
+bool Pool::has(CUstream stream) const {
+    for (std::size_t i = 0; i < slot_count_; i++) {
+        if (slots_[i].own.handle.load(std::memory_order_acquire) == stream) {
+            return true;
+        }
+    }
+    for (uint32_t i = 0; shared_ && i < options_.max_streams; i++) {
+        if (shared_[i].handle.load(std::memory_order_acquire) == stream) {
+            return true;
+        }
+    }
+    return false;
 }
 
 } // namespace nearpool::stream

@@ -9,21 +9,26 @@ struct Pending::Ticket {
     uint64_t number;
 };
 
-Done Pending::add(const cuda::Driver &driver, cuda::CUstream stream, std::unique_ptr<Submission> submission) {
+Done Pending::add(const cuda::Driver &driver, cuda::CUstream stream, std::unique_ptr<Submission> &submission) {
     auto ticket = std::make_unique<Ticket>(Ticket{Ref<Pending>::share(this), 0});
     {
         const std::lock_guard<std::mutex> lock(mutex_);
         ticket->number = next_++;
-        waiting_.emplace(ticket->number, std::move(submission));
+        waiting_[ticket->number] = nullptr; // takes the memory
+        waiting_[ticket->number] = std::move(submission);
     }
-    const uint64_t number = ticket->number;
-    const cuda::CUresult code = driver.stream_add_callback(stream, called_back, ticket.get(), 0);
+    Ticket *given = ticket.release(); // called_back() frees it
+    const uint64_t number = given->number;
+    const cuda::CUresult code = driver.stream_add_callback(stream, called_back, given, 0);
     if (code == cuda::cuda_success) {
-        static_cast<void>(ticket.release()); // called_back() frees it
         return {};
     }
-    const std::unique_ptr<Submission> taken = take(number);
-    return taken->withdraw() ? driver.error(code, "cuStreamAddCallback") : Done();
+    submission = take(number);
+    if (submission == nullptr) { // it has called back all the same
+        return {};
+    }
+    delete given;
+    return driver.error(code, "cuStreamAddCallback");
 }
 
 void Pending::called_back(cuda::CUstream, cuda::CUresult status, void *user_data) {

@@ -26,7 +26,7 @@ public:
 class Pending final : public RefCounted {
 public:
     // Takes the submission when NEAR_OK is returned. The driver, which can, calls back also when the context is lost.
-    Done add(const cuda::Driver &driver, cuda::CUstream stream, std::unique_ptr<Submission> submission);
+    Done add(const cuda::Driver &driver, cuda::CUstream stream, std::unique_ptr<Submission> &submission);
 
     // Discards what the driver did not call back for.
     void abandon();

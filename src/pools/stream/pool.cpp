@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pools/stream/pool.hpp"
 
+#include "base/checked.hpp"
+#include "base/clock.hpp"
 #include "base/log.hpp"
 #include "cuda/current.hpp"
 
@@ -41,15 +43,24 @@ Pool::Pool(FutexPort &futex, Tickets &tickets, Ref<device::Pool> devices, device
     : futex_(futex), tickets_(tickets), devices_(std::move(devices)), device_(device), driver_(device.driver()),
       context_(context), options_(options),
       slot_count_(options.mode == STREAM_POOL_SHARED ? options.max_leases : options.max_streams),
-      slots_(std::make_unique<Slot[]>(slot_count_)), pending_(Ref<Pending>::adopt(new Pending)) {}
+      slots_(std::make_unique<Slot[]>(slot_count_)), pending_(Ref<Pending>::adopt(new Pending)),
+      shared_(options.mode == STREAM_POOL_SHARED ? std::make_unique<Stream[]>(options.max_streams) : nullptr) {}
 
 Pool::~Pool() {
     if (forked()) { // locks may be taken for ever, and the driver does not work
         return;
     }
     device_.remove(this);
-    destroy_streams();
-    pending_->abandon();
+    await_continuations();
+    const Current current(driver_, context_);
+    for (std::size_t i = 0; i < slot_count_; i++) {
+        if (!slots_[i].adopted) {
+            destroy_stream(slots_[i].own);
+        }
+    }
+    for (uint32_t i = 0; shared_ && i < options_.max_streams; i++) {
+        destroy_stream(shared_[i]);
+    }
 }
 
 // Numbers run from the least, 0, down to the greatest.
@@ -57,32 +68,25 @@ void Pool::choose_priority(int least, int greatest) {
     priority_ = std::max(greatest, std::min(least, options_.priority));
 }
 
-void Pool::destroy_streams() {
-    const Current current(driver_, context_);
-    const bool wait = !pending_->empty();
-    const auto destroy = [&](Stream &stream) {
-        const CUstream handle = stream.handle.load(std::memory_order_acquire);
-        if (handle == nullptr) {
+// The context may go next, and with it what the driver would call back for. It calls back also when the context is
+// lost; what it no longer does when it has gone itself, or somebody has destroyed the context, is discarded.
+void Pool::await_continuations() {
+    std::atomic<uint32_t> word{0};
+    for (uint64_t pause = 0; !pending_->empty(); pause = std::min(pause + 5 * NEAR_US, longest_pause_ns)) {
+        if (Current(driver_, context_).code() != cuda_success) {
+            pending_->abandon();
             return;
         }
-        if (wait) { // the context may go next, and a continuation with it
-            driver_.stream_synchronize(handle);
-        }
-        const CUresult code = driver_.stream_destroy(handle);
-        if (code != cuda_success && code != cuda_error_deinitialized && code != cuda_error_context_is_destroyed) {
-            log(NEAR_LOG_WARN, "giving back a stream of device %d: %s", device_.facts().ordinal,
-                driver_.error(code, "cuStreamDestroy").message.c_str());
-        }
-    };
-    for (std::size_t i = 0; i < slot_count_; i++) {
-        if (!slots_[i].adopted) {
-            destroy(slots_[i].own);
-        } else if (wait) {
-            driver_.stream_synchronize(slots_[i].own.handle.load(std::memory_order_acquire));
-        }
+        futex_.wait(&word, 0, now_ns() + pause);
     }
-    for (const std::unique_ptr<Stream> &stream : shared_) {
-        destroy(*stream);
+}
+
+void Pool::destroy_stream(Stream &stream) noexcept {
+    const CUstream handle = stream.handle.load(std::memory_order_acquire);
+    const CUresult code = handle != nullptr ? driver_.stream_destroy(handle) : cuda_success;
+    if (code != cuda_success && code != cuda_error_deinitialized && code != cuda_error_context_is_destroyed) {
+        log(NEAR_LOG_WARN, "device %d: the driver does not take a stream back: %s", device_.facts().ordinal,
+            driver_.name_of(code));
     }
 }
 
@@ -100,7 +104,7 @@ Status Pool::resolve(uint64_t id, CUstream *stream) const {
     if (slot == nullptr) {
         return NEAR_E_STALE;
     }
-    const CUstream handle = slot->stream.load(std::memory_order_relaxed)->handle.load(std::memory_order_acquire);
+    const CUstream handle = slot->lent_stream().handle.load(std::memory_order_acquire);
     if (!slot->lent_as(id)) { // released meanwhile: the handle may be another lease's
         return NEAR_E_STALE;
     }
@@ -134,7 +138,7 @@ Status Pool::give_back(uint64_t id) {
     if (options_.mode == STREAM_POOL_APPEND_ONLY) {
         return NEAR_E_UNSUPPORTED;
     }
-    {
+    if (options_.mode == STREAM_POOL_EXCLUSIVE) { // a shared stream is not given back: whoever captures in it holds it
         const Current current(driver_, context_);
         if (const Result<CUstream> stream = usable(id); !stream && stream.error().status != NEAR_E_CUDA) {
             return stream.error().status; // a lost context is no reason to keep the lease
@@ -143,25 +147,30 @@ Status Pool::give_back(uint64_t id) {
     if (!slot->claim(id)) {
         return NEAR_E_STALE;
     }
-    Stream *stream = slot->stream.load(std::memory_order_relaxed);
-    stream->reserved_bytes.fetch_sub(slot->reserved_bytes.exchange(0, std::memory_order_relaxed),
-                                     std::memory_order_relaxed);
+    {
+        const std::lock_guard<std::mutex> lock(slot->reserving);
+        slot->lent_stream().reserved_bytes.fetch_sub(slot->reserved_bytes.exchange(0, std::memory_order_relaxed),
+                                                     std::memory_order_relaxed);
+    }
     if (slot->adopted) {
         slot->adopted = false;
         slot->own.handle.store(nullptr, std::memory_order_release);
     }
-    slot->leave(stream == &slot->own && slot->own.handle.load(std::memory_order_relaxed) != nullptr ? Slot::returned
-                                                                                                    : Slot::empty);
+    slot->leave(slot->own.handle.load(std::memory_order_relaxed) != nullptr ? Slot::returned : Slot::empty);
     return NEAR_OK;
 }
 
-// Adds to a sum that must not pass a limit.
+// The sum is the stream's, and streams of a shared pool have several leases; the lock is the lease's.
 Status Pool::reserve(uint64_t id, uint64_t bytes) {
     Slot *slot = slot_of(id);
     if (slot == nullptr) {
         return id == STREAM_POOL_DEFAULT ? NEAR_E_INVALID : NEAR_E_STALE;
     }
-    std::atomic<uint64_t> &sum = slot->stream.load(std::memory_order_relaxed)->reserved_bytes;
+    const std::lock_guard<std::mutex> lock(slot->reserving);
+    if (!slot->lent_as(id)) {
+        return NEAR_E_STALE;
+    }
+    std::atomic<uint64_t> &sum = slot->lent_stream().reserved_bytes;
     uint64_t known = sum.load(std::memory_order_relaxed);
     do {
         if (known > options_.budget_bytes || bytes > options_.budget_bytes - known) {
@@ -177,13 +186,15 @@ Status Pool::unreserve(uint64_t id, uint64_t bytes) {
     if (slot == nullptr) {
         return id == STREAM_POOL_DEFAULT ? NEAR_E_INVALID : NEAR_E_STALE;
     }
-    uint64_t known = slot->reserved_bytes.load(std::memory_order_relaxed);
-    do {
-        if (bytes > known) {
-            return NEAR_E_INVALID;
-        }
-    } while (!slot->reserved_bytes.compare_exchange_weak(known, known - bytes, std::memory_order_relaxed));
-    slot->stream.load(std::memory_order_relaxed)->reserved_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+    const std::lock_guard<std::mutex> lock(slot->reserving);
+    if (!slot->lent_as(id)) {
+        return NEAR_E_STALE;
+    }
+    if (bytes > slot->reserved_bytes.load(std::memory_order_relaxed)) {
+        return NEAR_E_INVALID;
+    }
+    slot->reserved_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+    slot->lent_stream().reserved_bytes.fetch_sub(bytes, std::memory_order_relaxed);
     return NEAR_OK;
 }
 
@@ -192,7 +203,8 @@ device::Usage Pool::usage() const {
     for (std::size_t i = 0; i < slot_count_; i++) {
         const bool lent = Slot::is_lent(slots_[i].word.load(std::memory_order_relaxed));
         usage.leased_streams += lent ? 1 : 0;
-        usage.reserved_bytes += slots_[i].reserved_bytes.load(std::memory_order_relaxed);
+        usage.reserved_bytes =
+            saturating_add(usage.reserved_bytes, slots_[i].reserved_bytes.load(std::memory_order_relaxed));
     }
     return usage;
 }
@@ -211,8 +223,9 @@ stream_pool_info Pool::info() const {
     info.budget_bytes = options_.budget_bytes;
     const Current current(driver_, context_);
     for (std::size_t i = 0; i < slot_count_; i++) {
-        if (slots_[i].word.load(std::memory_order_acquire) == Slot::returned) {
+        if (slots_[i].claim(Slot::returned)) { // so that nobody captures in it meanwhile
             info.busy += driver_.stream_query(slots_[i].own.handle.load(std::memory_order_relaxed)) != cuda_success;
+            slots_[i].leave(Slot::returned);
         }
     }
     return info;

@@ -12,9 +12,12 @@
 
 #include <memory>
 #include <mutex>
-#include <vector>
+#include <optional>
 
 namespace nearpool::stream {
+
+// Between two looks at what the driver has no wait for.
+constexpr uint64_t longest_pause_ns = 200 * NEAR_US;
 
 struct Options {
     int32_t mode = STREAM_POOL_EXCLUSIVE;
@@ -38,8 +41,8 @@ public:
     Done query(uint64_t id, bool *done);
     Done synchronize(uint64_t id, uint64_t timeout_ns);
     Done wait_on(uint64_t id, Pool &other, uint64_t other_id);
-    Done can_then(uint64_t id) const; // before the task is accepted elsewhere
-    Done then(uint64_t id, std::unique_ptr<Submission> submission);
+    Done can_then(uint64_t id) const;                                // before the task is accepted elsewhere
+    Done then(uint64_t id, std::unique_ptr<Submission> &submission); // taken when NEAR_OK is returned
 
     Status reserve(uint64_t id, uint64_t bytes);
     Status unreserve(uint64_t id, uint64_t bytes);
@@ -55,22 +58,27 @@ private:
          const Options &options);
     ~Pool() override;
     void choose_priority(int least, int greatest);
-    void destroy_streams();
+    void await_continuations();
+    void destroy_stream(Stream &stream) noexcept;
 
     Slot *slot_of(uint64_t id) const; // nullptr: no lease has this id
     std::size_t first_slot() const;
-    Slot *claim_empty();
+    Claim claim_empty();
+    Claim claim_done(Status *status);
+    std::optional<uint64_t> fingerprint() const;
     bool has_ticket(Slot &slot);
-    uint64_t lend(Slot &slot, Stream &stream);
+    uint64_t lend(Claim claim, Stream &stream);
+    Status try_acquire_own(uint64_t *id);
     Status acquire_own(uint64_t *id);
-    Slot *claim_done(Status *status);
     Status acquire_shared(uint64_t *id);
     Stream *next_shared();
     Status make_stream(Stream &stream);
+    bool has(cuda::CUstream stream) const;
 
     // A lease's stream, with its context current; NEAR_E_BUSY while it captures.
     Result<cuda::CUstream> usable(uint64_t id) const;
-    Done poll(cuda::CUstream stream, uint64_t timeout_ns);
+    Result<bool> is_done(uint64_t id) const;
+    Done poll(uint64_t id, uint64_t timeout_ns);
 
     FutexPort &futex_;
     Tickets &tickets_;
@@ -87,9 +95,9 @@ private:
     std::atomic<uint32_t> made_{0};
     const Ref<Pending> pending_;
 
-    std::mutex shared_mutex_; // of a shared pool: making streams and going round
-    std::vector<std::unique_ptr<Stream>> shared_;
-    std::size_t shared_turn_ = 0;
+    std::unique_ptr<Stream[]> shared_; // of a shared pool: max_streams, made when their turn comes first
+    std::atomic<uint64_t> shared_turn_{0};
+    std::mutex adopting_;
 };
 
 } // namespace nearpool::stream

@@ -11,11 +11,7 @@ namespace nearpool::stream {
 
 using namespace cuda;
 
-Done Pool::query(uint64_t id, bool *done) {
-    const Current current(driver_, context_);
-    if (Done ok = current.entered(); !ok) {
-        return ok;
-    }
+Result<bool> Pool::is_done(uint64_t id) const {
     const Result<CUstream> stream = usable(id);
     if (!stream) {
         return stream.error();
@@ -24,22 +20,34 @@ Done Pool::query(uint64_t id, bool *done) {
     if (code != cuda_success && code != cuda_error_not_ready) {
         return driver_.error(code, "cuStreamQuery");
     }
-    *done = code == cuda_success;
+    return code == cuda_success;
+}
+
+Done Pool::query(uint64_t id, bool *done) {
+    const Current current(driver_, context_);
+    if (Done ok = current.entered(); !ok) {
+        return ok;
+    }
+    const Result<bool> answer = is_done(id);
+    if (!answer) {
+        return answer.error();
+    }
+    *done = answer.value();
     return {};
 }
 
-// The driver has no wait with a time-out: ask, at first at once, then with pauses that grow.
-Done Pool::poll(CUstream stream, uint64_t timeout_ns) {
-    constexpr uint64_t longest_pause_ns = 200 * NEAR_US;
+// The driver has no wait with a time-out: ask, at first at once, then with pauses that grow. Each time it is asked anew
+// whether the lease still holds, and whether the stream has begun to capture.
+Done Pool::poll(uint64_t id, uint64_t timeout_ns) {
     const uint64_t start = now_ns();
     std::atomic<uint32_t> word{0};
     for (uint64_t pause = 0;; pause = std::min(pause + 5 * NEAR_US, longest_pause_ns)) {
-        const CUresult code = driver_.stream_query(stream);
-        if (code == cuda_success) {
-            return {};
+        const Result<bool> done = is_done(id);
+        if (!done) {
+            return done.error();
         }
-        if (code != cuda_error_not_ready) {
-            return driver_.error(code, "cuStreamQuery");
+        if (done.value()) {
+            return {};
         }
         const uint64_t now = now_ns();
         if (now - start >= timeout_ns) {
@@ -57,16 +65,40 @@ Done Pool::synchronize(uint64_t id, uint64_t timeout_ns) {
     if (Done ok = current.entered(); !ok) {
         return ok;
     }
+    if (timeout_ns != NEAR_FOREVER) {
+        return poll(id, timeout_ns);
+    }
     const Result<CUstream> stream = usable(id);
     if (!stream) {
         return stream.error();
     }
-    if (timeout_ns != NEAR_FOREVER) {
-        return poll(stream.value(), timeout_ns);
-    }
     const CUresult code = driver_.stream_synchronize(stream.value());
     return code == cuda_success ? Done() : driver_.error(code, "cuStreamSynchronize");
 }
+
+namespace {
+
+// An event for one wait. The driver keeps a destroyed one as long as a stream needs it.
+class Event {
+public:
+    explicit Event(const Driver &driver) : driver_(driver), code_(driver.event_create(&event_, event_disable_timing)) {}
+    ~Event() {
+        if (code_ == cuda_success) {
+            driver_.event_destroy(event_);
+        }
+    }
+    Event(const Event &) = delete;
+    Event &operator=(const Event &) = delete;
+    CUresult code() const { return code_; }
+    CUevent get() const { return event_; }
+
+private:
+    const Driver &driver_;
+    CUevent event_ = nullptr;
+    const CUresult code_;
+};
+
+} // namespace
 
 Done Pool::wait_on(uint64_t id, Pool &other, uint64_t other_id) {
     const Current current(driver_, context_);
@@ -85,21 +117,19 @@ Done Pool::wait_on(uint64_t id, Pool &other, uint64_t other_id) {
     if (!awaited) {
         return awaited.error();
     }
-    CUevent event = nullptr;
-    if (const CUresult code = driver_.event_create(&event, event_disable_timing); code != cuda_success) {
-        return driver_.error(code, "cuEventCreate");
+    const Event event(driver_);
+    if (event.code() != cuda_success) {
+        return driver_.error(event.code(), "cuEventCreate");
     }
-    Done done;
-    if (const CUresult code = driver_.event_record(event, awaited.value()); code != cuda_success) {
-        done = driver_.error(code, "cuEventRecord");
-    } else {
-        const Current here(driver_, context_);
-        const CUresult waits =
-            here.code() == cuda_success ? driver_.stream_wait_event(stream.value(), event, 0) : here.code();
-        done = waits == cuda_success ? Done() : driver_.error(waits, "cuStreamWaitEvent");
+    if (const CUresult code = driver_.event_record(event.get(), awaited.value()); code != cuda_success) {
+        return driver_.error(code, "cuEventRecord");
     }
-    const CUresult code = driver_.event_destroy(event); // the driver keeps it as long as a stream needs it
-    return !done || code == cuda_success ? done : driver_.error(code, "cuEventDestroy");
+    const Current here(driver_, context_);
+    if (Done ok = here.entered(); !ok) {
+        return ok;
+    }
+    const CUresult code = driver_.stream_wait_event(stream.value(), event.get(), 0);
+    return code == cuda_success ? Done() : driver_.error(code, "cuStreamWaitEvent");
 }
 
 Done Pool::can_then(uint64_t id) const {
@@ -114,7 +144,7 @@ Done Pool::can_then(uint64_t id) const {
     return stream ? Done() : Done(stream.error());
 }
 
-Done Pool::then(uint64_t id, std::unique_ptr<Submission> submission) {
+Done Pool::then(uint64_t id, std::unique_ptr<Submission> &submission) {
     const Current current(driver_, context_);
     if (Done ok = current.entered(); !ok) {
         return ok;
@@ -123,7 +153,7 @@ Done Pool::then(uint64_t id, std::unique_ptr<Submission> submission) {
     if (!stream) {
         return stream.error();
     }
-    return pending_->add(driver_, stream.value(), std::move(submission));
+    return pending_->add(driver_, stream.value(), submission);
 }
 
 } // namespace nearpool::stream
