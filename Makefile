@@ -10,6 +10,8 @@ ARGS ?=
 
 run := $(if $(V),,.ci/quiet)
 setup := meson setup -Dprefix=$(PREFIX) -Dwerror=$(if $(WERROR),true,false)
+fake_driver := NEARPOOL_CUDA_LIBRARY=build-bench/tests/fakes/libcuda/full/libcuda.so.1 \
+	NEARPOOL_NVML_LIBRARY=build-bench/tests/fakes/libnvidia-ml/libnvidia-ml.so.1
 sanitize := -Db_lundef=false -Dexamples=false -Db_sanitize
 
 .DEFAULT_GOAL := help
@@ -35,9 +37,9 @@ test: build ## unit, contract and ABI tests, the virtual machines, the callers i
 	@tests/vm/all
 	@bindings/run
 
-bench: deps build-bench/build.ninja ## benchmarks: a table, and build-bench/bench.json
+bench: deps build-bench/build.ninja ## benchmarks: a table, and build-bench/bench.json; of GPUs on the fake driver
 	@$(run) ninja -C build-bench
-	@build-bench/tests/bench/nearpool_bench --benchmark_repetitions=5 --benchmark_report_aggregates_only=true \
+	@$(if $(NEARPOOL_CUDA_LIBRARY),,$(fake_driver)) build-bench/tests/bench/nearpool_bench --benchmark_repetitions=5 --benchmark_report_aggregates_only=true \
 		--benchmark_out=build-bench/bench.json --benchmark_out_format=json $(ARGS)
 
 vm: build ## the tests and proofs inside the virtual machines
