@@ -99,12 +99,20 @@ record() { # program, arguments...
     ran="$ran $name"
 }
 
+# Whether a program has a test that was asked for. One that cannot say so is run, and fails.
+matches() {
+    [ "$test_filter" != '*' ] || return 0
+    listed=$(start "$1" "--gtest_filter=$test_filter" --gtest_list_tests 2>/dev/null) || return 0
+    printf '%s\n' "$listed" | grep -q '^  '
+}
+
 run_tests() {
     for program in nearpool_driver_tests nearpool_gpu; do
-        [ -e "$here/bin/$program" ] || continue
+        matches $program || continue
         printf 'running %s\n' "$program"
         GTEST_OUTPUT=json:$out/$program.json record "$program" "--gtest_filter=$test_filter"
     done
+    [ -n "$ran" ] || { printf 'run.sh: no test matches %s\n' "$test_filter" >&2; exit 1; }
 }
 
 run_benchmarks() {
