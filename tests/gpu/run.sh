@@ -22,7 +22,7 @@ out=$here/results
 test_filter='*'
 bench_filter='^gpu/'
 repeat=5
-with_libc=yes
+system_libc=no
 
 usage_error() {
     printf 'run.sh: %s; try --help\n' "$1" >&2
@@ -33,7 +33,7 @@ read_arguments() {
     while [ $# -gt 0 ]; do
         case $1 in
             --help | -h) sed -n '2,/^set /{/^#/{s/^# \{0,1\}//;p;};}' "$0"; exit 0 ;;
-            --system-libc) with_libc=no; shift; continue ;;
+            --system-libc) system_libc=yes; shift; continue ;;
             --driver | --nvml | --out | --tests | --bench | --repeat) [ $# -ge 2 ] || usage_error "$1 needs a value" ;;
             *) usage_error "unknown option $1" ;;
         esac
@@ -75,26 +75,14 @@ choose_driver() {
     driver_folder=$(dirname -- "$driver")
     if [ -z "$nvml" ] && [ -e "$driver_folder/libnvidia-ml.so.1" ]; then nvml=$driver_folder/libnvidia-ml.so.1; fi
     [ -z "$nvml" ] || nvml=$(absolute "$nvml")
-    export NEARPOOL_CUDA_LIBRARY="$driver" NEARPOOL_NVML_LIBRARY="$nvml"
-}
-
-# The C library goes with its own loader; another one's would crash. Then comes what else this folder has, and only then
-# the folder of the driver, which opens further libraries of its own.
-start() { # program, arguments...
-    program=$here/bin/$1
-    shift
-    path=$here/lib:$driver_folder${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-    if [ $with_libc = yes ]; then
-        "$here/libc/ld.so" --library-path "$here/libc:$path" "$program" "$@"
-    else
-        LD_LIBRARY_PATH=$path "$program" "$@"
-    fi
+    export NEARPOOL_CUDA_LIBRARY="$driver" NEARPOOL_NVML_LIBRARY="$nvml" NEARPOOL_DRIVER_PATH="$driver_folder"
 }
 
 # Runs a program; its status and output go to the results.
 record() { # program, arguments...
     name=$1
-    start "$@" >"$out/$name.log" 2>&1
+    shift
+    "$here/bin/$name" "$@" >"$out/$name.log" 2>&1
     echo $? >"$out/$name.status"
     ran="$ran $name"
 }
@@ -102,7 +90,7 @@ record() { # program, arguments...
 # Whether a program has a test that was asked for. One that cannot say so is run, and fails.
 matches() {
     [ "$test_filter" != '*' ] || return 0
-    listed=$(start "$1" "--gtest_filter=$test_filter" --gtest_list_tests 2>/dev/null) || return 0
+    listed=$("$here/bin/$1" "--gtest_filter=$test_filter" --gtest_list_tests 2>/dev/null) || return 0
     printf '%s\n' "$listed" | grep -q '^  '
 }
 
@@ -123,9 +111,8 @@ run_benchmarks() {
 
 read_arguments "$@"
 choose_driver
-export NEARPOOL_TEST_REQUIRE=cuda
-export HWLOC_PLUGINS_PATH="$here/lib" # this machine's would be of another version
-start nearpool_gpu_report || exit $?
+export NEARPOOL_TEST_REQUIRE=cuda NEARPOOL_SYSTEM_LIBC="$system_libc"
+"$here/bin/nearpool_gpu_report" || exit $?
 mkdir -p "$out" || exit 2
 out=$(CDPATH='' cd -- "$out" && pwd)
 rm -f "$out"/*.json "$out"/*.status "$out"/*.log
@@ -133,7 +120,7 @@ ran=''
 [ "$test_filter" = '-*' ] || run_tests
 [ -z "$bench_filter" ] || run_benchmarks
 # shellcheck disable=SC2086  # names, to be split
-start nearpool_gpu_report "$out" $ran
+"$here/bin/nearpool_gpu_report" "$out" $ran
 status=$?
 rm -f "$out"/*.status
 printf '\nresults: %s/results.json\n' "$out"
