@@ -10,15 +10,17 @@ ARGS ?=
 
 run := $(if $(V),,.ci/quiet)
 setup := meson setup -Dprefix=$(PREFIX) -Dwerror=$(if $(WERROR),true,false)
+fake_driver := NEARPOOL_CUDA_LIBRARY=build-bench/tests/fakes/libcuda/full/libcuda.so.1 \
+	NEARPOOL_NVML_LIBRARY=build-bench/tests/fakes/libnvidia-ml/libnvidia-ml.so.1
 sanitize := -Db_lundef=false -Dexamples=false -Db_sanitize
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help deps build demo test bench vm consumers asan tsan lint format docs install clean
+.PHONY: help deps build demo test bench gpu-bundle vm consumers asan tsan lint format docs install clean
 export V
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
 
 deps: ## name and install the missing Debian packages
 	@$(if $(filter no,$(DEPS)),:,.ci/deps)
@@ -35,10 +37,14 @@ test: build ## unit, contract and ABI tests, the virtual machines, the callers i
 	@tests/vm/all
 	@bindings/run
 
-bench: deps build-bench/build.ninja ## benchmarks: a table, and build-bench/bench.json
+bench: deps build-bench/build.ninja ## benchmarks: a table, and build-bench/bench.json; of GPUs on the fake driver
 	@$(run) ninja -C build-bench
-	@build-bench/tests/bench/nearpool_bench --benchmark_repetitions=5 --benchmark_report_aggregates_only=true \
+	@$(if $(NEARPOOL_CUDA_LIBRARY),,$(fake_driver)) build-bench/tests/bench/nearpool_bench --benchmark_repetitions=5 --benchmark_report_aggregates_only=true \
 		--benchmark_out=build-bench/bench.json --benchmark_out_format=json $(ARGS)
+
+gpu-bundle: deps build-bundle/build.ninja ## a folder to take to a machine with a GPU; gpu-bundle/run.sh runs it there
+	@$(run) ninja -C build-bundle gpu-bundle
+	@du -sh gpu-bundle
 
 vm: build ## the tests and proofs inside the virtual machines
 	@tests/vm/all $(MACHINE)
@@ -68,13 +74,16 @@ install: build ## into PREFIX (DESTDIR is honoured)
 	@$(run) meson install -C build $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
 
 clean: ## remove the build folders
-	@rm -rf build build-asan build-tsan build-bench
+	@rm -rf build build-asan build-tsan build-bench build-bundle gpu-bundle
 
 build/build.ninja: | deps
-	@$(run) $(setup) build
+	@$(run) $(setup) -Dbench=true build
 
 build-bench/build.ninja: | deps
 	@$(run) $(setup) -Dbuildtype=release -Dbench=true -Dtests=false -Dexamples=false build-bench
+
+build-bundle/build.ninja: | deps
+	@$(run) $(setup) -Dbuildtype=release -Dbench=true -Dexamples=false build-bundle
 
 build-asan/build.ninja: | deps
 	@$(run) $(setup) $(sanitize)=address,undefined build-asan

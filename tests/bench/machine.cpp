@@ -43,5 +43,3 @@ void pin_floor(benchmark::State &state) {
 BENCHMARK(pin_floor);
 
 } // namespace
-
-BENCHMARK_MAIN();

@@ -85,6 +85,7 @@ private:
             }
         }
         pool_->devices_.push_back(std::move(device));
+        pool_->ordinals_.push_back(ordinal);
         return {};
     }
 

@@ -40,7 +40,7 @@ public:
     Device *find(int32_t ordinal) const; // nullptr: not in the pool
     Error no_device(int32_t ordinal) const;
 
-    int32_t next() { return devices_[rotation_->next()]->facts().ordinal; }
+    int32_t next() { return ordinals_[rotation_->next()]; }
     Result<int32_t> best(int32_t criterion, uint32_t node);
     Result<std::vector<uint32_t>> peers() const; // row by row
     std::string text() const;
@@ -57,6 +57,7 @@ private:
     const ForkMark mark_;
     std::vector<std::unique_ptr<Device>> devices_;
     std::vector<Skipped> skipped_;
+    std::vector<int32_t> ordinals_; // of devices_, so that next() need not look into them
     std::unique_ptr<Rotation> rotation_;
 };
 

@@ -48,8 +48,8 @@ struct MemoryV2 {
 struct State {
     std::mutex mutex;
     unsigned references = 0;
-    std::string text; // of the configuration
-    Config config;
+    std::string text; // that the configuration was read from
+    Config config = fakes::cuda::read_config({});
 };
 
 State &state() {
