@@ -79,14 +79,13 @@ static bool list_gpus(struct example *self) {
 }
 
 static bool send_to(struct example *self, struct gpu *gpu) {
+    gpu->chosen_here = gpu->facts.node == NEAR_NODE_UNKNOWN; /* nobody knows: this program takes its own node */
     for (size_t i = 0; i < TASKS_PER_GPU; i++) {
         struct visit *visit = &gpu->visits[i];
         near_status status =
-            numa_pool_submit_near(self->workers, self->devices, gpu->facts.ordinal, look_around, visit);
-        if (status == NEAR_E_NO_NODE) { /* nobody knows the GPU's node: this program takes its own */
-            gpu->chosen_here = true;
-            status = numa_pool_submit(self->workers, NUMA_POOL_NODE_LOCAL, look_around, visit);
-        }
+            gpu->chosen_here
+                ? numa_pool_submit(self->workers, NUMA_POOL_NODE_LOCAL, look_around, visit)
+                : numa_pool_submit_near(self->workers, self->devices, gpu->facts.ordinal, look_around, visit);
         if (status != NEAR_OK)
             return failed_with("sending a task", status);
     }

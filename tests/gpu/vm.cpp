@@ -286,22 +286,27 @@ TEST_F(VmGpuFourNodes, ContinuationsRunOnTheCpusOfTheDevicesNode) {
     expect_continuations_on(devices, on_node_1, workers, 1);
 }
 
-TEST_F(VmGpuFourNodes, WhereTheNodeIsUnknownContinuationsRunNearTheCaller) {
+TEST_F(VmGpuFourNodes, WhereTheNodeIsUnknownWorkRunsNearTheCaller) {
     const Devices devices;
     const Pool workers(local_only());
     for (const uint32_t node : {3U, 1U}) {
         near_pin *pin = nullptr;
         ASSERT_EQ(near_pin_node(nullptr, node, nullptr, &pin, nullptr), NEAR_OK);
         expect_continuations_on(devices, unknown, workers, node);
+        expect_tasks_near_on(devices, unknown, workers, node);
         EXPECT_EQ(near_pin_release(pin, nullptr), NEAR_OK);
     }
 }
 
 TEST_F(VmGpuFourNodes, TheUnknownNodeIsNotGuessed) {
     const Devices devices;
-    const Pool workers(local_only());
+    numa_pool_options strictly = local_only();
+    strictly.strict = 1;
+    const Pool workers(strictly);
     Visits visits;
-    EXPECT_EQ(numa_pool_submit_near(workers, devices, unknown, Visits::run, &visits), NEAR_E_NO_NODE);
+    EXPECT_EQ(numa_pool_submit_near(workers, devices, unknown, Visits::run, &visits), NEAR_E_STRICT);
+    const Streams streams(devices, stream_options(), unknown);
+    EXPECT_EQ(stream_pool_then(streams, STREAM_POOL_DEFAULT, workers, Visits::run, &visits, nullptr), NEAR_E_STRICT);
     EXPECT_EQ(wait_idle(workers), NEAR_OK);
     EXPECT_EQ(visits.count, 0);
     EXPECT_EQ(counts_of(workers).accepted, 0U);
