@@ -52,7 +52,8 @@ typedef struct numa_pool_options {
     size_t node_count;                /**< how many */
     uint32_t workers_per_node;        /**< 0: one per allowed core, in all at most the CPU quota, at least 1 a node */
     uint32_t strict;                  /**< 1: every worker is seen on its node's CPUs, or ::NEAR_E_STRICT */
-    uint64_t queue_capacity;          /**< waiting tasks per node from outside its workers; 0: unbounded */
+    uint64_t queue_capacity;          /**< waiting tasks and continuations of streams per node, from outside its
+                                           workers; 0: unbounded */
     uint64_t spin_ns;                 /**< how long a worker looks for work before it sleeps; 0: default; NEAR_NONE */
     uint64_t steal_delay_ns;          /**< a task that waited so long may be taken by any allowed thief; 0: default;
                                            ::NEAR_NONE: never */

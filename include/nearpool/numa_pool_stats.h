@@ -45,7 +45,7 @@ typedef struct numa_pool_counts {
     uint64_t run_local;   /**< tasks of the node that its serving node's workers ran */
     uint64_t run_remote;  /**< tasks of the node that other nodes' workers took and ran */
     uint64_t failed;      /**< of those that ran: failed */
-    uint64_t discarded;   /**< cancelled before they started */
+    uint64_t discarded;   /**< cancelled before they started; continuations that a shutdown or a lost GPU ended */
     uint64_t queued;      /**< tasks of the node that wait now */
     uint64_t taken;       /**< tasks that the node's workers took from other nodes */
     uint64_t wakeups;     /**< times that a worker of the node was woken */

@@ -36,7 +36,7 @@ typedef void (*numa_pool_discard_fn)(void *user_data);
 /** A task. Exactly one of run and discard is called, once. */
 typedef struct near_task {
     numa_pool_task_fn run;        /**< what it does; not NULL */
-    numa_pool_discard_fn discard; /**< what happens instead when it is cancelled; may be NULL */
+    numa_pool_discard_fn discard; /**< what happens instead when it will not run; may be NULL */
     void *user_data;              /**< passed to either */
 } near_task;
 

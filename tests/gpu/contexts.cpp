@@ -159,6 +159,15 @@ std::string refused_call() {
     return "";
 }
 
+// As cuThreadExchangeStreamCaptureMode says: global is the driver's default.
+CUstreamCaptureMode capture_mode() {
+    CUstreamCaptureMode mode = 0;
+    EXPECT_EQ(driver()->thread_exchange_capture_mode(&mode), cuda_success);
+    const CUstreamCaptureMode found = mode;
+    EXPECT_EQ(driver()->thread_exchange_capture_mode(&mode), cuda_success);
+    return found;
+}
+
 bool gives_back(const std::string &call) {
     for (const char *symbol : {"cuDevicePrimaryCtxRelease", "cuCtxDestroy", "cuStreamDestroy", "cuEventDestroy"}) {
         if (call.find(symbol) != std::string::npos) {
@@ -195,6 +204,7 @@ TEST_F(ContextsScript, EachDriverCallFailsOnceAndLeavesNothingBehind) {
         fake()->log("");
         const std::string call = refused_call();
         ASSERT_TRUE(context_stack().empty()) << n << ": " << call;
+        ASSERT_EQ(capture_mode(), 0) << n << ": " << call;
         if (gives_back(call)) { // refused, it is the driver that keeps what we no longer want
             ASSERT_EQ(fake()->reset(devices_json(3).c_str(), 1), nullptr);
         }

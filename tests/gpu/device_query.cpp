@@ -246,4 +246,10 @@ TEST_F(DeviceQueryScript, LeastBusyCountsLeasesThenReservationsThenUtilization) 
     EXPECT_EQ(stream_pool_release(zero, third), NEAR_OK);
 }
 
+TEST_F(DeviceQueryScript, AUtilizationThatIsNotKnownIsNoLowOne) {
+    configure(R"({"devices":[{"nvml": {"utilization": 10}}, {"nvml": {"present": false}}]})");
+    const Devices pool;
+    EXPECT_EQ(best(pool, DEVICE_POOL_BEST_LEAST_BUSY), 0);
+}
+
 } // namespace

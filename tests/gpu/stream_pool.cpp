@@ -3,6 +3,7 @@
 #include "gpu/support.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <set>
 #include <thread>
 
@@ -188,6 +189,46 @@ TEST_F(StreamPool, SharedStreamsGoRoundAndALeaseDropsOnlyItself) {
     EXPECT_EQ(pool.info().made, 2U);
     EXPECT_EQ(pool.info().lent, 4U);
     EXPECT_EQ(pool.info().max_leases, 5U);
+}
+
+TEST_F(StreamPool, ASharedPoolDoesNotAdoptItsOwnStream) {
+    const Devices devices;
+    const Streams pool(devices, stream_options(2, STREAM_POOL_SHARED));
+    Error error;
+    uint64_t id = 0;
+    EXPECT_EQ(stream_pool_adopt(pool, pool.at(pool.acquire()), &id, &error), NEAR_E_INVALID);
+    EXPECT_TRUE(error.says("the pool has this stream already")) << error.message;
+}
+
+// Whoever reserves while somebody releases: nothing is left reserved by nobody.
+TEST_F(StreamPool, BudgetsSurviveReleasesInTheMiddleOfReserving) {
+    const Devices devices;
+    stream_pool_options options = stream_options(2, STREAM_POOL_SHARED);
+    options.max_leases = 1;
+    options.budget_bytes = 1000;
+    const Streams pool(devices, options);
+    std::atomic<uint64_t> lent{0};
+    std::atomic<bool> stop{false};
+    std::thread other([&] {
+        while (!stop) {
+            const uint64_t id = lent;
+            if (stream_pool_reserve(pool, id, 3) == NEAR_OK) {
+                const near_status given_back = stream_pool_unreserve(pool, id, 2);
+                EXPECT_TRUE(given_back == NEAR_OK || given_back == NEAR_E_STALE) << given_back;
+            }
+        }
+    });
+    for (int i = 0; i < 20000; i++) {
+        lent = pool.acquire();
+        EXPECT_EQ(stream_pool_release(pool, lent), NEAR_OK);
+    }
+    stop = true;
+    other.join();
+    for (int i = 0; i < 2; i++) {
+        const uint64_t id = pool.acquire();
+        EXPECT_EQ(stream_pool_reserve(pool, id, 1000), NEAR_OK) << "of stream " << i;
+        EXPECT_EQ(stream_pool_release(pool, id), NEAR_OK);
+    }
 }
 
 TEST_F(StreamPool, BudgetIsReservedGivenBackAndEndsWithTheLease) {

@@ -292,6 +292,33 @@ TEST_F(StreamWorkScript, DestroyingThePoolWaitsForItsContinuations) {
     EXPECT_EQ(outcome.run, 1);
 }
 
+TEST_F(StreamWorkScript, DestroyingThePoolWaitsAlsoForContinuationsOfStreamsThatAreNotItsOwn) {
+    NEEDS_CALLBACKS();
+    const Devices devices;
+    const nearpool_test::Pool workers(1);
+    const Streams owner(devices, stream_options(1));
+    const CUstream foreign = owner.at(owner.acquire());
+    Outcome outcome;
+    const near_task task = outcome.task();
+    Streams streams(devices);
+    Error error;
+    uint64_t adopted = 0;
+    ASSERT_EQ(stream_pool_adopt(streams, foreign, &adopted, &error), NEAR_OK) << error.message;
+    ASSERT_EQ(fake()->busy(foreign, 20 * NEAR_MS), 0);
+    ASSERT_EQ(stream_pool_then_task(streams, adopted, workers, &task, nullptr, &error), NEAR_OK) << error.message;
+    EXPECT_EQ(stream_pool_release(streams, adopted), NEAR_OK);
+    {
+        const Pushed pushed(devices, 0);
+        ASSERT_EQ(fake()->busy(nullptr, 20 * NEAR_MS), 0);
+    }
+    ASSERT_EQ(stream_pool_then_task(streams, STREAM_POOL_DEFAULT, workers, &task, nullptr, &error), NEAR_OK)
+        << error.message;
+    streams.destroy();
+    EXPECT_EQ(numa_pool_wait_idle(workers, NEAR_FOREVER, nullptr), NEAR_OK);
+    EXPECT_EQ(outcome.run, 2);
+    EXPECT_EQ(outcome.discarded, 0);
+}
+
 // Continuations against releases, other acquires and a shutdown in their middle: each is run or discarded, once.
 TEST_F(StreamWorkScript, EveryContinuationIsRunOrDiscardedOnce) {
     NEEDS_CALLBACKS();

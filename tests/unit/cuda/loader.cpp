@@ -169,6 +169,13 @@ TEST_F(DriverLoader, TellsADriverThatDoesNotWorkFromOneWithoutDevices) {
     EXPECT_EQ(inits, 6);
 }
 
+// What a driver answers in a child when somebody else has initialised it in the parent.
+TEST_F(DriverLoader, ADriverThatWorksOnlyInTheParentIsForked) {
+    answer_of_init = cuda_error_not_initialized;
+    EXPECT_EQ(status(), NEAR_E_FORKED);
+    EXPECT_TRUE(says("initialised in the parent of this process")) << message_;
+}
+
 TEST_F(DriverLoader, NvmlIsOptionalAndTriedAgain) {
     linker_.there = false;
     std::string why;
