@@ -13,6 +13,15 @@
 extern "C" {
 #endif
 
+/** What a device is. */
+enum {
+    NEAR_DEVICE_GPU = 1,        /**< a display controller of PCI class 0x0300 or 0x0302, or what a GPU's driver names */
+    NEAR_DEVICE_NETWORK = 2,    /**< a network interface, "eth0"; IPoIB too */
+    NEAR_DEVICE_INFINIBAND = 3, /**< an RDMA device, "mlx5_0"; RoCE too */
+    NEAR_DEVICE_NVME = 4,       /**< a namespace of an NVMe drive, "nvme0n1" */
+    NEAR_DEVICE_BLOCK = 5       /**< another block device, "sda" */
+};
+
 /** Who said next to which node a device is, in the order in which they are asked. */
 enum {
     NEAR_NODE_SOURCE_NONE = 0,     /**< nobody: the node is unknown */
