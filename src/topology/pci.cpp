@@ -17,14 +17,11 @@ std::optional<uint32_t> hexadecimal(const std::string &text, std::size_t least, 
     return whole && text.size() >= least && text.size() <= most ? std::optional(value) : std::nullopt;
 }
 
-// What hwloc knows of the device: the one node next to which it is attached. Nothing: there is no such device.
-std::optional<uint32_t> hwloc_node(hwloc_topology_t topology, const PciAddress &address) {
+// The one node next to which hwloc has the device attached; NEAR_NODE_UNKNOWN: several, or there is no such device.
+uint32_t hwloc_node(hwloc_topology_t topology, const PciAddress &address) {
     hwloc_obj_t device =
         hwloc_get_pcidev_by_busid(topology, address.domain, address.bus, address.device, address.function);
-    if (device == nullptr) {
-        return std::nullopt;
-    }
-    hwloc_obj_t home = hwloc_get_non_io_ancestor_obj(topology, device);
+    hwloc_obj_t home = device == nullptr ? nullptr : hwloc_get_non_io_ancestor_obj(topology, device);
     const NumberSet nodes = home == nullptr ? NumberSet() : numbers_of(home->nodeset);
     return nodes.size() == 1 ? nodes[0] : NEAR_NODE_UNKNOWN;
 }
@@ -68,28 +65,25 @@ Result<NodeAnswer> Topology::pci_node(const std::string &address) const {
         return fail(NEAR_E_INVALID, "\"%.64s\" is no PCI address; it is written \"0000:3b:00.0\" or \"3b:00.0\"",
                     address.c_str());
     }
-    bool exists = false;
-    if (source_->files() != nullptr) {
+    if (FilePort *files = source_->files(); files != nullptr) {
         const std::string folder = source_->root() + "/sys/bus/pci/devices/" + parsed->text();
-        std::vector<std::string> names;
-        exists = source_->files()->list(folder, &names) == 0;
-        if (const NodeAnswer said = kernel_node(*this, *source_->files(), folder);
-            said.source != NEAR_NODE_SOURCE_NONE) {
+        if (const NodeAnswer said = kernel_node(*this, *files, folder); said.source != NEAR_NODE_SOURCE_NONE) {
             return said;
         }
-        if (!exists) {
+        std::vector<std::string> names;
+        if (files->list(folder, &names) != 0) { // there is no such device
             return NodeAnswer{};
+        }
+        if (nodes_.size() == 1) { // hwloc's answer would be the same, and seem to be more
+            return NodeAnswer{nodes_[0].number, NEAR_NODE_SOURCE_ONE_NODE};
         }
     }
     Result<hwloc_topology_t> devices = source_->with_devices();
     if (!devices) {
         return devices.error();
     }
-    const uint32_t attached = hwloc_node(devices.value(), *parsed).value_or(NEAR_NODE_UNKNOWN);
-    if (attached != NEAR_NODE_UNKNOWN && node(attached) != nullptr) {
-        return NodeAnswer{attached, NEAR_NODE_SOURCE_PCI_ROOT};
-    }
-    return exists && nodes_.size() == 1 ? NodeAnswer{nodes_[0].number, NEAR_NODE_SOURCE_ONE_NODE} : NodeAnswer{};
+    const uint32_t attached = hwloc_node(devices.value(), *parsed);
+    return node(attached) != nullptr ? NodeAnswer{attached, NEAR_NODE_SOURCE_PCI_ROOT} : NodeAnswer{};
 }
 
 } // namespace nearpool
