@@ -54,9 +54,9 @@ public:
 
     std::vector<IoDevice> read() {
         read_gpus();
-        read_class("/sys/class/net/", NEAR_DEVICE_NETWORK);
-        read_class("/sys/class/infiniband/", NEAR_DEVICE_INFINIBAND);
-        read_class("/sys/block/", NEAR_DEVICE_BLOCK);
+        read_class("/sys/class/net", NEAR_DEVICE_NETWORK);
+        read_class("/sys/class/infiniband", NEAR_DEVICE_INFINIBAND);
+        read_class("/sys/block", NEAR_DEVICE_BLOCK);
         return std::move(devices_);
     }
 
@@ -74,7 +74,7 @@ private:
     }
 
     void read_gpus() {
-        for (const std::string &address : list("/sys/bus/pci/devices/")) {
+        for (const std::string &address : list("/sys/bus/pci/devices")) {
             const std::string folder = "/sys/bus/pci/devices/" + address;
             std::string text;
             files_.read(root_ + folder + "/class", &text);
@@ -96,7 +96,7 @@ private:
     void read_class(const std::string &folder, int32_t kind) {
         for (const std::string &name : list(folder)) {
             const int32_t its_kind = kind == NEAR_DEVICE_BLOCK ? block_kind(name) : kind;
-            const std::string place = place_of(folder + name);
+            const std::string place = place_of(folder + "/" + name);
             if (begins(place, shared_nvme)) {
                 add_shared_nvme(name, place);
             } else if (!place.empty() && !begins(place, software)) {
@@ -109,11 +109,11 @@ private:
 
     // The namespace is not under its controller then, but beside links to the controllers that lead to it.
     void add_shared_nvme(const std::string &name, const std::string &place) {
-        const std::string subsystem = "/sys/devices/" + place.substr(0, place.rfind('/') + 1);
+        const std::string subsystem = "/sys/devices/" + place.substr(0, place.rfind('/'));
         std::vector<std::string> addresses;
         std::vector<NodeAnswer> nodes;
         for (const std::string &entry : list(subsystem)) {
-            const std::string address = pci_above(place_of(subsystem + entry));
+            const std::string address = pci_above(place_of(subsystem + "/" + entry));
             if (!address.empty()) {
                 addresses.push_back(address);
                 nodes.push_back(pci_node(address));

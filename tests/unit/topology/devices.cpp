@@ -72,6 +72,7 @@ TEST(Devices, OfAMachineWithOneNodeAreNextToIt) {
     expect_device(devices, "eth0", NEAR_DEVICE_NETWORK, "", 4);
     expect_device(devices, "0000:03:00.0", NEAR_DEVICE_GPU, "0000:03:00.0", 4);
     EXPECT_EQ(devices.at("eth0").node.source, NEAR_NODE_SOURCE_ONE_NODE);
+    EXPECT_EQ(devices.at("0000:03:00.0").node.source, NEAR_NODE_SOURCE_ONE_NODE);
 }
 
 // With native multipath, the kernel puts a namespace beside its controllers and not under one.
