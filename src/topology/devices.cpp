@@ -67,9 +67,9 @@ private:
         return names;
     }
 
-    std::string place_of(const std::string &path) {
+    std::string place_of(const std::string &folder, const std::string &name) {
         std::string target; // stays empty for what is no link, and no device: bonding_masters
-        files_.read_link(root_ + path, &target);
+        files_.read_link(root_ + folder + "/" + name, &target);
         return place_in(target);
     }
 
@@ -96,7 +96,7 @@ private:
     void read_class(const std::string &folder, int32_t kind) {
         for (const std::string &name : list(folder)) {
             const int32_t its_kind = kind == NEAR_DEVICE_BLOCK ? block_kind(name) : kind;
-            const std::string place = place_of(folder + "/" + name);
+            const std::string place = place_of(folder, name);
             if (begins(place, shared_nvme)) {
                 add_shared_nvme(name, place);
             } else if (!place.empty() && !begins(place, software)) {
@@ -113,7 +113,7 @@ private:
         std::vector<std::string> addresses;
         std::vector<NodeAnswer> nodes;
         for (const std::string &entry : list(subsystem)) {
-            const std::string address = pci_above(place_of(subsystem + "/" + entry));
+            const std::string address = pci_above(place_of(subsystem, entry));
             if (!address.empty()) {
                 addresses.push_back(address);
                 nodes.push_back(pci_node(address));
