@@ -196,6 +196,16 @@ typedef struct near_api {
     uint64_t (*stream_pool_planned_budget)(uint64_t arms, uint64_t streams);
     near_status (*numa_pool_submit_tasks_near)(numa_pool *pool, device_pool *devices, int32_t ordinal,
         const near_task *tasks, size_t task_count, numa_pool_group *group);
+    near_status (*near_device_map_create)(const near_topology *topology, const near_device_map_options *options,
+        near_device_map **map, near_error *error);
+    void (*near_device_map_destroy)(near_device_map *map);
+    size_t (*near_device_map_count)(const near_device_map *map);
+    near_status (*near_device_map_get)(const near_device_map *map, size_t index, near_device *device);
+    near_status (*near_device_map_find)(const near_device_map *map, const char *name, near_device *device,
+        near_error *error);
+    near_status (*near_device_map_format)(const near_device_map *map, int32_t format, char *buffer, size_t capacity,
+        size_t *needed, near_error *error);
+    const char *(*near_device_kind_name)(int32_t kind);
     /** @} */
 } near_api;
 /* clang-format on */

@@ -52,7 +52,7 @@ enum {
     NEAR_E_STALE = -17,        /**< an id that is unknown or was released */
     NEAR_E_NO_DRIVER = -18,    /**< no GPU driver */
     NEAR_E_NO_DEVICE = -19,    /**< no GPU at all */
-    NEAR_E_DEVICE = -20,       /**< no such GPU here */
+    NEAR_E_DEVICE = -20,       /**< no such device here */
     NEAR_E_CUDA = -21,         /**< a driver call failed; near_error::native_code is its CUresult */
     NEAR_E_FORKED = -22,       /**< the object was made in the parent of this process */
     NEAR_E_WRONG_THREAD = -23, /**< only the thread that made the object may do this */

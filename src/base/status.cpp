@@ -33,7 +33,7 @@ constexpr std::array<Entry, 26> statuses{{
     {"NEAR_E_STALE", "the id is unknown or was released"},
     {"NEAR_E_NO_DRIVER", "there is no GPU driver"},
     {"NEAR_E_NO_DEVICE", "there is no GPU"},
-    {"NEAR_E_DEVICE", "there is no such GPU here"},
+    {"NEAR_E_DEVICE", "there is no such device here"},
     {"NEAR_E_CUDA", "a call of the GPU driver failed"},
     {"NEAR_E_FORKED", "the object was made in the parent of this process: make one here"},
     {"NEAR_E_WRONG_THREAD", "only the thread that made the object may do this"},

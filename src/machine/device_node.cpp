@@ -54,12 +54,27 @@ const char *node_source_name(int32_t source) {
     return source_names[source > 0 && source <= NEAR_NODE_SOURCE_ONE_NODE ? static_cast<std::size_t>(source) : 0];
 }
 
-DeviceNode device_node(const Topology &topology, const cuda::Facts &device, const NearNodes &nvml) {
-    const NodeAnswer said = ask_in_turn(topology, device, nvml);
+NearNodes nvml_nodes(cuda::Loader &loader, const Topology &topology) {
+    return [&loader, last = topology.nodes().back().number](const cuda::Facts &device) {
+        std::string why;
+        const cuda::Nvml *nvml = loader.nvml(&why);
+        if (nvml == nullptr) {
+            return std::vector<uint32_t>();
+        }
+        Result<std::vector<uint32_t>> nodes = nvml->nodes(device, last);
+        return nodes ? nodes.take() : std::vector<uint32_t>();
+    };
+}
+
+DeviceNode working_node(const Topology &topology, const NodeAnswer &said) {
     if (said.source == NEAR_NODE_SOURCE_NONE) {
         return {};
     }
     return DeviceNode{topology.nearest_with_cpus(said.node), said.node, said.source};
+}
+
+DeviceNode device_node(const Topology &topology, const cuda::Facts &device, const NearNodes &nvml) {
+    return working_node(topology, ask_in_turn(topology, device, nvml));
 }
 
 } // namespace nearpool

@@ -97,6 +97,16 @@ public:
         *names = std::move(result);
         return 0;
     }
+
+    int read_link(const std::string &path, std::string *target) override {
+        std::array<char, 4096> text{}; // PATH_MAX; those of /sys are far shorter
+        const ssize_t count = ::readlink(path.c_str(), text.data(), text.size());
+        if (count < 0) {
+            return -errno;
+        }
+        target->assign(text.data(), static_cast<std::size_t>(count));
+        return 0;
+    }
 };
 
 } // namespace

@@ -74,6 +74,7 @@ public:
     using Take = std::function<bool(const char *part, std::size_t count)>;
     virtual int read_parts(const std::string &path, const Take &take) = 0;
     virtual int list(const std::string &path, std::vector<std::string> *names) = 0;
+    virtual int read_link(const std::string &path, std::string *target) = 0; // of a symbolic link, as it is written
 };
 
 class ThreadPort {

@@ -112,9 +112,12 @@ Result<HwlocHandle> load_locked(Origin origin, const std::string &text, bool dev
     // What is not allowed must be seen, to be told from what does not exist.
     hwloc_topology_set_flags(made, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED | HWLOC_TOPOLOGY_FLAG_DONT_CHANGE_BINDING);
     hwloc_topology_set_io_types_filter(made, HWLOC_TYPE_FILTER_KEEP_NONE);
-    if (devices) { // not the devices of the system: for those, hwloc would start GPU drivers and look for displays
+    if (devices) { // not those that the system names: for them, hwloc would start GPU drivers and look for displays
         hwloc_topology_set_type_filter(made, HWLOC_OBJ_BRIDGE, HWLOC_TYPE_FILTER_KEEP_ALL);
         hwloc_topology_set_type_filter(made, HWLOC_OBJ_PCI_DEVICE, HWLOC_TYPE_FILTER_KEEP_ALL);
+        if (origin == Origin::xml) { // where they were recorded, and nothing is started
+            hwloc_topology_set_type_filter(made, HWLOC_OBJ_OS_DEVICE, HWLOC_TYPE_FILTER_KEEP_ALL);
+        }
     }
     if (Done done = set_origin(made, origin, text); !done) {
         return done.error();

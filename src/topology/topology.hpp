@@ -54,6 +54,15 @@ struct NodeAnswer {
     int32_t source = NEAR_NODE_SOURCE_NONE;
 };
 
+// A device of the machine, as the kernel or hwloc's XML shows it.
+struct IoDevice {
+    int32_t kind = 0;        // NEAR_DEVICE_*
+    std::string name;        // the kernel's, "eth0"; of a GPU to which it gave none, the PCI address
+    std::string pci_address; // as /sys writes it; empty: it is on no PCI bus, or on several
+    std::string uuid;        // of a GPU, where the XML has it
+    NodeAnswer node;
+};
+
 class TopologySource; // what hwloc has read; topology/source.hpp
 
 class Topology final : public RefCounted {
@@ -99,6 +108,10 @@ public:
 
     // Reads the I/O devices when first asked. NEAR_NODE_UNKNOWN is an answer.
     Result<NodeAnswer> pci_node(const std::string &address) const;
+
+    // GPUs, network interfaces, InfiniBand and block devices as they are now, in no order. Those that are software
+    // alone (lo, loop0, bond0) are next to nothing, and not among them.
+    Result<std::vector<IoDevice>> devices() const;
 
 private:
     friend class TopologyBuilder;

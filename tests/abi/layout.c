@@ -47,6 +47,22 @@ OFFSET(near_capability, reserved, 12);
 OFFSET(near_capability, value, 16);
 OFFSET(near_capability, text, 24);
 
+SIZE(near_device_map_options, 8);
+OFFSET(near_device_map_options, struct_size, 0);
+OFFSET(near_device_map_options, use_driver, 4);
+
+SIZE(near_device, 296);
+OFFSET(near_device, struct_size, 0);
+OFFSET(near_device, kind, 4);
+OFFSET(near_device, node, 8);
+OFFSET(near_device, attached_node, 12);
+OFFSET(near_device, node_source, 16);
+OFFSET(near_device, ordinal, 20);
+OFFSET(near_device, name, 24);
+OFFSET(near_device, pci_address, 88);
+OFFSET(near_device, uuid_text, 120);
+OFFSET(near_device, model, 168);
+
 SIZE(device_pool_options, 40);
 OFFSET(device_pool_options, struct_size, 0);
 OFFSET(device_pool_options, strict, 4);

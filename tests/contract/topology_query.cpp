@@ -1,39 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // topology_query.h: each promise and each error of each function.
-#include "contract/numa_pool_support.hpp"
+#include "contract/machines.hpp"
 #include "fakes/machines/four_nodes.hpp"
 #include "fakes/machines/hmat.hpp"
-#include "fakes/machines/sysfs_tree.hpp"
 
 #include <functional>
 #include <sched.h>
 
 using nearpool_test::Error;
 using nearpool_test::Topology;
+using nearpool_test::XmlMachine;
 
 namespace {
-
-// A machine from a text of hwloc's XML.
-class XmlMachine {
-public:
-    explicit XmlMachine(const char *text) {
-        const nearpool::fakes::TemporaryFolder folder;
-        const std::string path = folder.write("machine.xml", text);
-        near_topology_options options{};
-        options.struct_size = sizeof options;
-        options.source = NEAR_TOPOLOGY_XML;
-        options.text = path.c_str();
-        Error error;
-        EXPECT_EQ(near_topology_create(&options, &topology_, &error), NEAR_OK) << error.message;
-    }
-    XmlMachine(const XmlMachine &) = delete;
-    XmlMachine &operator=(const XmlMachine &) = delete;
-    ~XmlMachine() { near_topology_release(topology_); }
-    operator const near_topology *() const { return topology_; } // NOLINT(google-explicit-constructor)
-
-private:
-    near_topology *topology_ = nullptr;
-};
 
 // The rules of an output list (nearpool.h), for any function that has one; `count` is what it lists.
 template <class T> void check_list_rules(size_t count, const std::function<near_status(T *, size_t, size_t *)> &ask) {

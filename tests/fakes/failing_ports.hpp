@@ -178,6 +178,10 @@ public:
         const int error = ledger_.enter(Call::files_list);
         return error != 0 ? error : inner_.list(path, names);
     }
+    int read_link(const std::string &path, std::string *target) override {
+        const int error = ledger_.enter(Call::files_read);
+        return error != 0 ? error : inner_.read_link(path, target);
+    }
 
 private:
     FilePort &inner_;

@@ -26,18 +26,23 @@ public:
     // The text is made anew by each read.
     void set(const std::string &path, std::function<std::string()> text) {
         const std::lock_guard<std::mutex> lock(mutex_);
-        entries_[path] = Entry{0, std::move(text), {}, false};
+        entries_[path] = Entry{0, std::move(text), {}, false, {}};
     }
 
     void set_folder(const std::string &path, std::vector<std::string> names) {
         const std::lock_guard<std::mutex> lock(mutex_);
-        entries_[path] = Entry{0, nullptr, std::move(names), true};
+        entries_[path] = Entry{0, nullptr, std::move(names), true, {}};
+    }
+
+    void set_link(const std::string &path, const std::string &target) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        entries_[path] = Entry{0, nullptr, {}, false, target};
     }
 
     // Opening, reading and listing answer -error.
     void refuse(const std::string &path, int error = ENOENT) {
         const std::lock_guard<std::mutex> lock(mutex_);
-        entries_[path] = Entry{error, nullptr, {}, false};
+        entries_[path] = Entry{error, nullptr, {}, false, {}};
     }
 
     // All files are of this kind of file system.
@@ -118,12 +123,28 @@ public:
         return 0;
     }
 
+    int read_link(const std::string &path, std::string *target) override {
+        const Entry entry = find(path);
+        if (entry.error != 0) {
+            return -entry.error;
+        }
+        if (entry.text || entry.folder) {
+            return -EINVAL;
+        }
+        if (entry.target.empty()) {
+            return inner_.read_link(path, target);
+        }
+        *target = entry.target;
+        return 0;
+    }
+
 private:
     struct Entry {
         int error = 0;
         std::function<std::string()> text;
         std::vector<std::string> names;
         bool folder = false;
+        std::string target;
     };
 
     Entry find(const std::string &path) {

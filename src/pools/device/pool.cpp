@@ -70,14 +70,7 @@ private:
             return facts.error();
         }
         const Topology &topology = pool_->topology();
-        const DeviceNode node = device_node(topology, facts.value(), [&](const cuda::Facts &device) {
-            std::string why;
-            const cuda::Nvml *nvml = loader_.nvml(&why);
-            Result<std::vector<uint32_t>> nodes = nvml != nullptr
-                                                      ? nvml->nodes(device, topology.nodes().back().number)
-                                                      : Result<std::vector<uint32_t>>(std::vector<uint32_t>());
-            return nodes ? nodes.take() : std::vector<uint32_t>();
-        });
+        const DeviceNode node = device_node(topology, facts.value(), nvml_nodes(loader_, topology));
         auto device = std::make_unique<Device>(loader_, *driver_, facts.take(), node, options_.own_contexts);
         if (options_.strict) {
             if (const Result<cuda::CUcontext> context = device->context(); !context) {

@@ -41,6 +41,7 @@ public:
 
     void set(const std::string &path, const std::string &text) { files_[path] = text; }
     void remove(const std::string &path) { files_.erase(path); }
+    void link(const std::string &path, const std::string &target) { links_[path] = target; }
 
     void allow(const std::string &cpus, const std::string &nodes) {
         set("/proc/self/status",
@@ -50,15 +51,17 @@ public:
     // Everything under /sys that the tree does not have is absent in `files` (FakeFiles).
     template <class Files> void fill(Files &files) const {
         files.hide("/sys/devices/system/");
-        files.hide("/sys/bus/pci/");
+        for (const char *absent : {"/sys/bus/pci/", "/sys/class/net", "/sys/class/infiniband", "/sys/block"}) {
+            files.hide(absent);
+        }
         std::map<std::string, std::set<std::string>> folders;
         for (const auto &[path, text] : files_) {
             files.set(path, text);
-            for (std::string rest = path; rest.rfind('/') > 0 && rest.rfind('/') != std::string::npos;) {
-                const std::size_t cut = rest.rfind('/');
-                folders[rest.substr(0, cut)].insert(rest.substr(cut + 1));
-                rest.resize(cut);
-            }
+            name_in_folders(path, folders);
+        }
+        for (const auto &[path, target] : links_) {
+            files.set_link(path, target);
+            name_in_folders(path, folders);
         }
         for (const auto &[path, names] : folders) {
             files.set_folder(path, {names.begin(), names.end()});
@@ -71,6 +74,11 @@ public:
             std::filesystem::create_directories(file.parent_path());
             std::ofstream(file) << text;
         }
+        for (const auto &[path, target] : links_) {
+            const std::filesystem::path link = root + path;
+            std::filesystem::create_directories(link.parent_path());
+            std::filesystem::create_symlink(target, link);
+        }
     }
 
     static std::string list(const std::vector<uint32_t> &numbers) {
@@ -82,6 +90,13 @@ public:
     }
 
 private:
+    static void name_in_folders(std::string path, std::map<std::string, std::set<std::string>> &folders) {
+        for (std::size_t cut = path.rfind('/'); cut != 0 && cut != std::string::npos; cut = path.rfind('/')) {
+            folders[path.substr(0, cut)].insert(path.substr(cut + 1));
+            path.resize(cut);
+        }
+    }
+
     void add_node(const SysfsNodeFacts &node) {
         const std::string folder = "/sys/devices/system/node/node" + std::to_string(node.number);
         const std::string kib = std::to_string(node.memory_kib);
@@ -105,6 +120,7 @@ private:
     }
 
     std::map<std::string, std::string> files_;
+    std::map<std::string, std::string> links_;
 };
 
 // A folder of its own, gone at the end.

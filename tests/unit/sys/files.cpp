@@ -60,6 +60,18 @@ TEST_F(Files, AreListedWithoutTheFolderItself) {
     EXPECT_EQ(names.size(), 1U);
 }
 
+TEST_F(Files, LinksAreReadAsTheyAreWritten) {
+    const std::string link = folder_ + "/link";
+    ASSERT_EQ(::symlink("../nowhere/at/all", link.c_str()), 0);
+    std::string target = "before";
+    EXPECT_EQ(files_.read_link(folder_ + "/absent", &target), -ENOENT);
+    EXPECT_EQ(files_.read_link(file_, &target), -EINVAL);
+    EXPECT_EQ(target, "before");
+    EXPECT_EQ(files_.read_link(link, &target), 0);
+    EXPECT_EQ(target, "../nowhere/at/all");
+    ::unlink(link.c_str());
+}
+
 TEST_F(Files, AreOpenedForThisProgramOnly) {
     const int descriptor = files_.open(file_, O_RDWR);
     ASSERT_GE(descriptor, 0);
