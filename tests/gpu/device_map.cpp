@@ -59,9 +59,10 @@ TEST_F(DeviceMapGpu, EveryDeviceOfAPoolIsFoundByItsUuidWithTheSameNode) {
     }
 }
 
-TEST_F(DeviceMapScript, IsMadeWithoutInitialisingTheDriver) {
+TEST_F(DeviceMapScript, IsMadeWithoutAskingTheDriver) {
+    const uint64_t before = fake()->calls("*");
     const Map map(0);
-    EXPECT_EQ(fake()->calls("*"), 0U);
+    EXPECT_EQ(fake()->calls("*"), before);
     EXPECT_NE(map.text().find("the driver was not asked"), std::string::npos) << map.text();
 }
 
