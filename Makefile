@@ -32,7 +32,7 @@ demo: deps build/build.ninja ## build and run the main example (MACHINE=four-nod
 	@$(run) ninja -C build docs/examples/worker_pool
 	@$(if $(MACHINE),tests/vm/run $(MACHINE) --) build/docs/examples/worker_pool $(ARGS)
 
-test: build ## unit, contract and ABI tests, the virtual machines, the callers in other languages
+test: build ## unit, contract, ABI and GPU tests (on a fake driver), the virtual machines, the callers in other languages
 	@meson test -C build --no-rebuild --print-errorlogs $(if $(V),--verbose)
 	@tests/vm/all
 	@bindings/run
@@ -52,11 +52,11 @@ vm: build ## the tests and proofs inside the virtual machines
 consumers: build ## callers in C, C++, Rust, Go and a dlopen host, built from a staged install
 	@bindings/run
 
-asan: deps build-asan/build.ninja ## unit and contract tests under AddressSanitizer and UndefinedBehaviorSanitizer
+asan: deps build-asan/build.ninja ## unit, contract and GPU tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(run) ninja -C build-asan
 	@.ci/sanitized build-asan
 
-tsan: deps build-tsan/build.ninja ## unit and contract tests under ThreadSanitizer
+tsan: deps build-tsan/build.ninja ## unit, contract and GPU tests under ThreadSanitizer
 	@$(run) ninja -C build-tsan
 	@.ci/sanitized build-tsan
 

@@ -8,10 +8,10 @@
  *
  * Contexts are the primary ones, which the CUDA runtime and the libraries above it use too, and are retained when they
  * are first needed. A device is named by its ordinal, the number that the CUDA driver gives it in this process. The
- * driver is opened with dlopen() when a pool is first made: `libcuda.so.1`, or the file that `NEARPOOL_CUDA_LIBRARY`
- * names (not in setuid programs); NVML, where it is needed, likewise: `libnvidia-ml.so.1` or `NEARPOOL_NVML_LIBRARY`.
- * The caller's current context is as before after every call but device_pool_push() and device_pool_pop(), also when
- * the call fails.
+ * driver is opened with dlopen() when GPUs are first asked for: `libcuda.so.1`, or the file that
+ * `NEARPOOL_CUDA_LIBRARY` names (not in setuid programs); NVML, where it is needed, likewise: `libnvidia-ml.so.1` or
+ * `NEARPOOL_NVML_LIBRARY`. The caller's current context is as before after every call but device_pool_push() and
+ * device_pool_pop(), also when the call fails.
  */
 
 #include <nearpool/topology.h>

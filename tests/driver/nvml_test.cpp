@@ -16,7 +16,7 @@ protected:
     void SetUp() override {
         ContextTest::SetUp();
         const char *named = std::getenv("NEARPOOL_NVML_LIBRARY");
-        library_ = dlopen(named != nullptr ? named : "libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
+        library_ = dlopen(named != nullptr && *named != 0 ? named : "libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
         if (library_ == nullptr && !IsSkipped()) {
             GTEST_SKIP() << "[nvml] " << dlerror();
         }

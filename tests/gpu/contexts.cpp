@@ -33,6 +33,7 @@ public:
             {"strict device_pool_create", [this] { return strict_pool(); }},
             {"device_pool_get_memory", [this] { return memory(); }},
             {"device_pool_best", [this] { return best(); }},
+            {"device_pool_best by load", [this] { return best(DEVICE_POOL_BEST_LEAST_BUSY); }},
             {"device_pool_get_peers", [this] { return peers(); }},
             {"device_pool_context", [this] { return device_pool_context(devices_, 1, &context_, nullptr); }},
             {"device_pool_context_at", [this] { return device_pool_context_at(devices_, 2, &context_, nullptr); }},
@@ -71,9 +72,9 @@ private:
         memory.struct_size = sizeof memory;
         return device_pool_get_memory(devices_, 1, &memory, nullptr);
     }
-    near_status best() {
+    near_status best(int32_t criterion = DEVICE_POOL_BEST_FREE_MEMORY) {
         int32_t ordinal = 0;
-        return device_pool_best(devices_, DEVICE_POOL_BEST_FREE_MEMORY, 0, &ordinal, nullptr);
+        return device_pool_best(devices_, criterion, 0, &ordinal, nullptr);
     }
     near_status peers() {
         std::size_t needed = 0;
@@ -85,7 +86,8 @@ private:
         return stream_pool_get_info(streams_, &info);
     }
     near_status create_streams() { // NULL would be the process's own pool, which keeps its contexts
-        return devices_ != nullptr ? stream_pool_create(devices_, 1, nullptr, &streams_, nullptr) : NEAR_E_INVALID;
+        const stream_pool_options two = stream_options(2); // so that a place that is lost is missed
+        return devices_ != nullptr ? stream_pool_create(devices_, 1, &two, &streams_, nullptr) : NEAR_E_INVALID;
     }
     near_status then() {
         return driver()->stream_add_callback != nullptr
@@ -197,7 +199,10 @@ TEST_F(ContextsScript, EachDriverCallFailsOnceAndLeavesNothingBehind) {
         {
             Day day;
             for (const Step &step : day.steps()) {
-                failed += step.call() != NEAR_OK ? 1 : 0;
+                if (step.call() != NEAR_OK) {
+                    failed++;
+                    EXPECT_EQ(step.call(), NEAR_OK) << step.name << " again, after call " << n;
+                }
             }
         }
         fake()->fail("*", 0, 0, 0);
@@ -210,7 +215,7 @@ TEST_F(ContextsScript, EachDriverCallFailsOnceAndLeavesNothingBehind) {
         }
         ASSERT_STREQ(fake()->held(), "") << n << ": " << call;
     }
-    EXPECT_GT(failed, calls / 3);
+    EXPECT_GT(failed, 20U);
     Day day;
     for (const Step &step : day.steps()) {
         EXPECT_EQ(step.call(), NEAR_OK) << step.name;

@@ -231,6 +231,25 @@ TEST_F(StreamPool, BudgetsSurviveReleasesInTheMiddleOfReserving) {
     }
 }
 
+// Looking at the pool claims its streams for a moment: that is no reason to say that all are taken.
+TEST_F(StreamPool, HasRoomAlsoWhileAnotherThreadCountsItsStreams) {
+    const Devices devices;
+    const Streams pool(devices, stream_options(1));
+    std::atomic<bool> stop{false};
+    std::thread other([&] {
+        while (!stop) {
+            pool.info();
+        }
+    });
+    for (int i = 0; i < 20000; i++) {
+        uint64_t id = 0;
+        ASSERT_EQ(stream_pool_acquire(pool, &id), NEAR_OK) << i;
+        ASSERT_EQ(stream_pool_release(pool, id), NEAR_OK);
+    }
+    stop = true;
+    other.join();
+}
+
 TEST_F(StreamPool, BudgetIsReservedGivenBackAndEndsWithTheLease) {
     const Devices devices;
     const Streams pool(devices);

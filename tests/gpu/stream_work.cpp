@@ -3,6 +3,7 @@
 #include "gpu/support.hpp"
 
 #include <atomic>
+#include <sstream>
 #include <thread>
 
 using namespace nearpool_gpu;
@@ -28,6 +29,18 @@ bool is_done(stream_pool *pool, uint64_t id) {
         GTEST_SKIP() << "[callback] this driver cannot call back";                                                     \
     }                                                                                                                  \
     static_cast<void>(0)
+
+// How often, by the driver's log, it has answered so when it was asked about a stream.
+int answers_to_query(CUstream stream, const std::string &answer) {
+    std::ostringstream call;
+    call << "cuStreamQuery(" << stream << ") = " << answer << "\n";
+    const std::string log = fake()->log_text();
+    int count = 0;
+    for (std::size_t at = log.find(call.str()); at != std::string::npos; at = log.find(call.str(), at + 1)) {
+        count++;
+    }
+    return count;
+}
 
 // A task that counts what became of it.
 struct Outcome {
@@ -108,19 +121,23 @@ TEST_F(StreamWorkScript, PendingStreamsAreNotLentAgain) {
     EXPECT_EQ(stream_pool_release(pool, second), NEAR_OK);
     EXPECT_EQ(pool.info().busy, 1U);
     EXPECT_EQ(pool.info().lent, 0U);
+    fake()->log("memory");
+    fake()->log_clear();
     const uint64_t lent = pool.acquire();
     EXPECT_EQ(pool.at(lent), idle);
     uint64_t id = 0;
     EXPECT_EQ(stream_pool_acquire(pool, &id), NEAR_E_CAPACITY);
     EXPECT_EQ(pool.info().busy, 1U);
     EXPECT_EQ(pool.info().lent, 1U);
+    EXPECT_GT(answers_to_query(busy, "600"), 0) << "the driver was asked, and said that there is work";
+    EXPECT_EQ(answers_to_query(busy, "0"), 0);
     ASSERT_EQ(fake()->let_go(busy), 0);
     ASSERT_TRUE(eventually([&] { return stream_pool_acquire(pool, &id) == NEAR_OK; }));
     EXPECT_EQ(pool.at(id), busy);
+    EXPECT_EQ(answers_to_query(busy, "0"), 1) << "lent on the driver's word that the work is done";
 }
 
-// Every lease of a stream is preceded, in the driver's log, by the driver's word that its work was done.
-TEST_F(StreamWorkScript, TheDriversLogShowsNoLoanOfAStreamAtWork) {
+TEST_F(StreamWorkScript, FourThreadsNeverGetAStreamAtWork) {
     const Devices devices;
     const Streams pool(devices, stream_options(4));
     std::vector<std::thread> threads;
@@ -284,12 +301,43 @@ TEST_F(StreamWorkScript, DestroyingThePoolWaitsForItsContinuations) {
     const near_task task = outcome.task();
     Streams streams(devices);
     const uint64_t id = streams.acquire();
-    ASSERT_EQ(fake()->busy(streams.at(id), 5 * NEAR_MS), 0);
+    const CUstream stream = streams.at(id);
+    ASSERT_EQ(fake()->hold(stream), 0);
     Error error;
     ASSERT_EQ(stream_pool_then_task(streams, id, workers, &task, nullptr, &error), NEAR_OK) << error.message;
-    streams.destroy();
+    std::atomic<bool> destroyed{false};
+    std::thread destroyer([&] {
+        streams.destroy();
+        destroyed = true;
+    });
+    give_it_time();
+    EXPECT_FALSE(destroyed);
+    ASSERT_EQ(fake()->let_go(stream), 0);
+    destroyer.join();
     EXPECT_EQ(numa_pool_wait_idle(workers, NEAR_FOREVER, nullptr), NEAR_OK);
     EXPECT_EQ(outcome.run, 1);
+}
+
+// As at the end of a process: nobody will call back.
+TEST_F(StreamWorkScript, DestroyingThePoolDiscardsContinuationsWhenTheDriverHasGone) {
+    NEEDS_CALLBACKS();
+    Devices devices;
+    const nearpool_test::Pool workers(1);
+    Outcome outcome;
+    const near_task task = outcome.task();
+    Streams streams(devices);
+    const uint64_t id = streams.acquire();
+    const CUstream stream = streams.at(id);
+    ASSERT_EQ(fake()->hold(stream), 0);
+    Error error;
+    ASSERT_EQ(stream_pool_then_task(streams, id, workers, &task, nullptr, &error), NEAR_OK) << error.message;
+    fake()->teardown();
+    streams.destroy();
+    devices.destroy();
+    EXPECT_EQ(numa_pool_wait_idle(workers, NEAR_FOREVER, nullptr), NEAR_OK);
+    EXPECT_EQ(outcome.run, 0);
+    EXPECT_EQ(outcome.discarded, 1);
+    EXPECT_EQ(fake()->reset(devices_json(3).c_str(), 1), nullptr);
 }
 
 TEST_F(StreamWorkScript, DestroyingThePoolWaitsAlsoForContinuationsOfStreamsThatAreNotItsOwn) {

@@ -66,6 +66,7 @@ uint64_t Pool::lend(Claim claim, Stream &stream) {
     const auto index = static_cast<uint64_t>(&slot - slots_.get());
     const uint64_t id = slot.tickets.next++ << slot_bits | index;
     slot.stream.store(&stream, std::memory_order_release);
+    slot.changed();
     slot.leave(id);
     return id;
 }
@@ -103,7 +104,7 @@ Status Pool::try_acquire_own(uint64_t *id) {
     return NEAR_OK;
 }
 
-// Of all words at once, if none of them is about to change: ids come once, so equal ones say that nothing has moved.
+// Of all slots at once, if none of them is about to change; equal ones say that nothing has moved between them.
 std::optional<uint64_t> Pool::fingerprint() const {
     uint64_t sum = 0;
     for (std::size_t i = 0; i < slot_count_; i++) {
@@ -112,6 +113,7 @@ std::optional<uint64_t> Pool::fingerprint() const {
             return std::nullopt;
         }
         sum = sum * UINT64_C(0x9e3779b97f4a7c15) + word;
+        sum = sum * UINT64_C(0x9e3779b97f4a7c15) + slots_[i].changes.load(std::memory_order_relaxed);
     }
     return sum;
 }

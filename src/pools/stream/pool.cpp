@@ -156,6 +156,7 @@ Status Pool::give_back(uint64_t id) {
         slot->adopted = false;
         slot->own.handle.store(nullptr, std::memory_order_release);
     }
+    slot->changed();
     slot->leave(slot->own.handle.load(std::memory_order_relaxed) != nullptr ? Slot::returned : Slot::empty);
     return NEAR_OK;
 }
@@ -225,6 +226,7 @@ stream_pool_info Pool::info() const {
     for (std::size_t i = 0; i < slot_count_; i++) {
         if (slots_[i].claim(Slot::returned)) { // so that nobody captures in it meanwhile
             info.busy += driver_.stream_query(slots_[i].own.handle.load(std::memory_order_relaxed)) != cuda_success;
+            slots_[i].changed();
             slots_[i].leave(Slot::returned);
         }
     }

@@ -28,12 +28,15 @@ struct alignas(128) Slot {
         return word.load(std::memory_order_relaxed) == from &&
                word.compare_exchange_strong(from, claimed, std::memory_order_acquire, std::memory_order_relaxed);
     }
+    // A state comes again, an id does not: whoever lends, or gives back, or finds a stream done, counts it first.
+    void changed() { changes.store(changes.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
     void leave(uint64_t as) { word.store(as, std::memory_order_release); }
     Stream &lent_stream() const { return *stream.load(std::memory_order_acquire); } // after lent_as()
     bool lent_as(uint64_t id) const { return word.load(std::memory_order_acquire) == id; }
     static bool is_lent(uint64_t word) { return word > slot_mask; }
 
     std::atomic<uint64_t> word{empty};
+    std::atomic<uint64_t> changes{0};        // written by the claimer
     std::atomic<Stream *> stream{nullptr};   // what is lent: own, or a shared one
     std::mutex reserving;                    // of this lease: its release ends what it has reserved
     std::atomic<uint64_t> reserved_bytes{0}; // by this lease
