@@ -241,13 +241,14 @@ TEST_F(StreamPool, HasRoomAlsoWhileAnotherThreadCountsItsStreams) {
             pool.info();
         }
     });
-    for (int i = 0; i < 20000; i++) {
+    int refused = 0;
+    for (int i = 0; i < 5000; i++) {
         uint64_t id = 0;
-        ASSERT_EQ(stream_pool_acquire(pool, &id), NEAR_OK) << i;
-        ASSERT_EQ(stream_pool_release(pool, id), NEAR_OK);
+        refused += stream_pool_acquire(pool, &id) == NEAR_OK && stream_pool_release(pool, id) == NEAR_OK ? 0 : 1;
     }
     stop = true;
     other.join();
+    EXPECT_EQ(refused, 0);
 }
 
 TEST_F(StreamPool, BudgetIsReservedGivenBackAndEndsWithTheLease) {

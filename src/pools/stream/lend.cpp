@@ -2,6 +2,7 @@
 // Which stream an acquire gets: one whose work is done, else a new one, else none.
 #include "pools/stream/pool.hpp"
 
+#include "base/clock.hpp"
 #include "base/log.hpp"
 #include "cuda/current.hpp"
 
@@ -119,9 +120,12 @@ std::optional<uint64_t> Pool::fingerprint() const {
 }
 
 // Looking takes time, and a stream that is given back behind the look is not seen. That there is none is said only when
-// nothing has changed during the look; after so many looks it is true enough.
+// nothing has changed during the look. A thread that looks too holds a stream for one call of the driver; when it lost
+// its CPU meanwhile, it gets the time to go on. After so many looks it is true enough.
 Status Pool::acquire_own(uint64_t *id) {
-    constexpr int looks = 64;
+    constexpr int looks = 1000;
+    constexpr int looks_at_once = 16;
+    std::atomic<uint32_t> word{0};
     const Current current(driver_, context_);
     if (current.code() != cuda_success) {
         return NEAR_E_CUDA;
@@ -132,6 +136,9 @@ Status Pool::acquire_own(uint64_t *id) {
         status = try_acquire_own(id);
         if (before && before == fingerprint()) {
             break;
+        }
+        if (i > looks_at_once) {
+            futex_.wait(&word, 0, now_ns() + 20 * NEAR_US);
         }
     }
     return status;
