@@ -11,7 +11,9 @@
 namespace nearpool::cuda {
 
 struct Driver {
+// NOLINTBEGIN(bugprone-macro-parentheses): these are types and names
 #define NEARPOOL_CUDA(member, symbol, name, version, need, parameters) CUresult(*member) parameters = nullptr;
+// NOLINTEND(bugprone-macro-parentheses)
 #include "cuda/entry_points.inc"
 #undef NEARPOOL_CUDA
     int version = 0; // of the driver: 12060 is CUDA 12.6

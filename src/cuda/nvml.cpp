@@ -23,11 +23,13 @@ Result<Nvml> Nvml::open(LibraryPort &libraries, const std::string &name) {
     Nvml nvml;
     const char *missing = nullptr;
     const auto exported = [&](const char *entry) { return libraries.symbol(library, entry); };
+// NOLINTBEGIN(bugprone-macro-parentheses): these are types and names
 #define NEARPOOL_NVML(member, symbol, need, parameters)                                                                \
     nvml.member##_ = reinterpret_cast<nvmlReturn_t(*) parameters>(exported(#symbol));                                  \
     if (nvml.member##_ == nullptr && Need::need == Need::required && missing == nullptr) {                             \
         missing = #symbol;                                                                                             \
     }
+// NOLINTEND(bugprone-macro-parentheses)
 #include "cuda/nvml_entry_points.inc"
 #undef NEARPOOL_NVML
     if (missing != nullptr) {

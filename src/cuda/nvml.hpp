@@ -27,7 +27,9 @@ public:
 private:
     Result<nvmlDevice_t> find(const Facts &device) const;
 
+// NOLINTBEGIN(bugprone-macro-parentheses): these are types and names
 #define NEARPOOL_NVML(member, symbol, need, parameters) nvmlReturn_t(*member##_) parameters = nullptr;
+// NOLINTEND(bugprone-macro-parentheses)
 #include "cuda/nvml_entry_points.inc"
 #undef NEARPOOL_NVML
 };

@@ -15,7 +15,7 @@ Device::Device(Loader &loader, const Driver &driver, Facts facts, DeviceNode nod
     : loader_(loader), driver_(driver), facts_(std::move(facts)), node_(node), own_context_(own_context) {}
 
 Device::~Device() {
-    const CUcontext context = context_.load(std::memory_order_relaxed);
+    CUcontext context = context_.load(std::memory_order_relaxed);
     if (context == nullptr || mark_.forked()) {
         return;
     }
@@ -28,11 +28,11 @@ Device::~Device() {
 }
 
 Result<CUcontext> Device::context() {
-    if (const CUcontext known = context_.load(std::memory_order_acquire); known != nullptr) {
+    if (CUcontext known = context_.load(std::memory_order_acquire); known != nullptr) {
         return known;
     }
     const std::lock_guard<std::mutex> lock(context_mutex_);
-    if (const CUcontext known = context_.load(std::memory_order_relaxed); known != nullptr) {
+    if (CUcontext known = context_.load(std::memory_order_relaxed); known != nullptr) {
         return known;
     }
     Result<CUcontext> made = make_context();
@@ -116,7 +116,7 @@ Result<DeviceMemory> Device::memory_of_others(const std::string &nvml_says) {
 }
 
 Result<DeviceMemory> Device::memory() {
-    if (const CUcontext known = context_.load(std::memory_order_acquire); known != nullptr) {
+    if (CUcontext known = context_.load(std::memory_order_acquire); known != nullptr) {
         return memory_of(known);
     }
     std::string why;

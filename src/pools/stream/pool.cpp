@@ -82,7 +82,7 @@ void Pool::await_continuations() {
 }
 
 void Pool::destroy_stream(Stream &stream) noexcept {
-    const CUstream handle = stream.handle.load(std::memory_order_acquire);
+    CUstream handle = stream.handle.load(std::memory_order_acquire);
     const CUresult code = handle != nullptr ? driver_.stream_destroy(handle) : cuda_success;
     if (code != cuda_success && code != cuda_error_deinitialized && code != cuda_error_context_is_destroyed) {
         log(NEAR_LOG_WARN, "device %d: the driver does not take a stream back: %s", device_.facts().ordinal,
@@ -104,7 +104,7 @@ Status Pool::resolve(uint64_t id, CUstream *stream) const {
     if (slot == nullptr) {
         return NEAR_E_STALE;
     }
-    const CUstream handle = slot->lent_stream().handle.load(std::memory_order_acquire);
+    CUstream handle = slot->lent_stream().handle.load(std::memory_order_acquire);
     if (!slot->lent_as(id)) { // released meanwhile: the handle may be another lease's
         return NEAR_E_STALE;
     }
