@@ -109,12 +109,13 @@ Status Pool::try_acquire_own(uint64_t *id) {
 std::optional<uint64_t> Pool::fingerprint() const {
     uint64_t sum = 0;
     for (std::size_t i = 0; i < slot_count_; i++) {
+        const uint64_t changes = slots_[i].changes.load(std::memory_order_acquire);
         const uint64_t word = slots_[i].word.load(std::memory_order_acquire);
-        if (word == Slot::claimed) {
+        if (word == Slot::claimed || slots_[i].changes.load(std::memory_order_relaxed) != changes) {
             return std::nullopt;
         }
         sum = sum * UINT64_C(0x9e3779b97f4a7c15) + word;
-        sum = sum * UINT64_C(0x9e3779b97f4a7c15) + slots_[i].changes.load(std::memory_order_relaxed);
+        sum = sum * UINT64_C(0x9e3779b97f4a7c15) + changes;
     }
     return sum;
 }

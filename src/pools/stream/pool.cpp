@@ -71,9 +71,13 @@ void Pool::choose_priority(int least, int greatest) {
 // The context may go next, and with it what the driver would call back for. It calls back also when the context is
 // lost; what it no longer does when it has gone itself, or somebody has destroyed the context, is discarded.
 void Pool::await_continuations() {
+    constexpr int most_refusals = 50; // one after the other
     std::atomic<uint32_t> word{0};
+    int refusals = 0;
     for (uint64_t pause = 0; !pending_->empty(); pause = std::min(pause + 5 * NEAR_US, longest_pause_ns)) {
-        if (Current(driver_, context_).code() != cuda_success) {
+        const CUresult code = Current(driver_, context_).code();
+        refusals = code == cuda_success ? 0 : refusals + 1;
+        if (code == cuda_error_deinitialized || code == cuda_error_context_is_destroyed || refusals == most_refusals) {
             pending_->abandon();
             return;
         }

@@ -29,7 +29,7 @@ struct alignas(128) Slot {
                word.compare_exchange_strong(from, claimed, std::memory_order_acquire, std::memory_order_relaxed);
     }
     // A state comes again, an id does not: whoever lends, or gives back, or finds a stream done, counts it first.
-    void changed() { changes.store(changes.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
+    void changed() { changes.store(changes.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
     void leave(uint64_t as) { word.store(as, std::memory_order_release); }
     Stream &lent_stream() const { return *stream.load(std::memory_order_acquire); } // after lent_as()
     bool lent_as(uint64_t id) const { return word.load(std::memory_order_acquire) == id; }
