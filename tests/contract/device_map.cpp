@@ -6,9 +6,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <regex>
 
 using namespace nearpool_test;
 
@@ -55,16 +55,24 @@ private:
     near_device_map *map_ = nullptr;
 };
 
+bool is_pci_address(const std::string &text) {
+    unsigned domain = 0;
+    unsigned bus = 0;
+    unsigned device = 0;
+    unsigned function = 0;
+    int end = 0;
+    const int read = std::sscanf(text.c_str(), "%8x:%2x:%2x.%1x%n", &domain, &bus, &device, &function, &end);
+    return read == 4 && static_cast<std::size_t>(end) == text.size();
+}
+
 // The devices of a folder of /sys, by name, with the PCI address that stands last in the place where each really is.
 std::map<std::string, std::string> devices_in(const std::string &folder) {
-    static const std::regex address("/([0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7])(?=/)");
     std::map<std::string, std::string> found;
     std::error_code absent;
     for (const auto &entry : std::filesystem::directory_iterator(folder, absent)) {
-        const std::string place = std::filesystem::canonical(entry.path()).string();
         std::string last;
-        for (std::sregex_iterator it(place.begin(), place.end(), address), end; it != end; ++it) {
-            last = (*it)[1];
+        for (const std::filesystem::path &part : std::filesystem::canonical(entry.path()).parent_path()) {
+            last = is_pci_address(part.string()) ? part.string() : last;
         }
         found[entry.path().filename().string()] = last;
     }
