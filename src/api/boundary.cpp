@@ -66,6 +66,10 @@ Done check_pointer(const void *pointer, const char *name) {
     return pointer != nullptr ? Done() : fail(NEAR_E_INVALID, "%s is NULL", name);
 }
 
+Done check_flag(uint32_t value, const char *name) {
+    return value <= 1 ? Done() : fail(NEAR_E_INVALID, "%s is %u; it must be 0 or 1", name, value);
+}
+
 Done check_count(std::size_t count, std::size_t element_bytes, const char *name) {
     if (count > PTRDIFF_MAX / element_bytes) {
         return fail(NEAR_E_INVALID, "%s has a count of %zu, and no memory holds so many", name, count);

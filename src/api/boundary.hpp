@@ -47,6 +47,9 @@ inline Done as_done(Status status) {
 // "name is NULL", in the order of the parameters.
 Done check_pointer(const void *pointer, const char *name);
 
+// "name is 2; it must be 0 or 1".
+Done check_flag(uint32_t value, const char *name);
+
 // No array has so many elements: who names such a count has computed it wrong, and looking would leave the memory.
 Done check_count(std::size_t count, std::size_t element_bytes, const char *name);
 

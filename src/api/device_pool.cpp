@@ -13,10 +13,6 @@ using namespace nearpool::api;
 
 namespace {
 
-Done check_flag(uint32_t value, const char *name) {
-    return value <= 1 ? Done() : fail(NEAR_E_INVALID, "%s is %u; it must be 0 or 1", name, value);
-}
-
 Done check_ordinals(const device_pool_options &from) {
     if (from.ordinals == nullptr) {
         return from.ordinal_count == 0

@@ -14,10 +14,6 @@ using namespace nearpool::api;
 
 namespace {
 
-Done check_flag(uint32_t value, const char *name) {
-    return value <= 1 ? Done() : fail(NEAR_E_INVALID, "%s is %u; it must be 0 or 1", name, value);
-}
-
 Result<numa::PoolOptions> pool_options(const numa_pool_options &from) {
     if (Done ok = check_list(from.nodes, from.node_count, "nodes"); !ok) {
         return ok.error();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The fake driver's own memory: a test program that lets its own run out means nearpool's, not the driver's. Hidden, so
-// that nobody else gets these.
+// that nobody else gets these. What the C++ library allocates in the program's name is freed here too: the program's
+// operator new must be malloc, as that of the test programs is.
 #include <cstdlib>
 #include <new>
 
