@@ -4,6 +4,7 @@
 //     NEARPOOL_HANDLE(name, since)               a pointer to what the library keeps to itself
 //     NEARPOOL_STRUCT(name, since)               with one row per member; the parts of others stand above it
 //     NEARPOOL_MEMBER(name, member, theirs, since)
+//     NEARPOOL_BYTES(name, member, theirs, since)  a member whose inside is the Toolkit's matter: bytes here
 //     NEARPOOL_TYPE(name, since)                 any other type
 //     NEARPOOL_CONSTANT(name, theirs, since)
 //
@@ -28,12 +29,14 @@ namespace compare {
 #define NEARPOOL_HANDLE(name, since) NEARPOOL_SINCE_##since(NEARPOOL_POINTED_TO(name), )
 #define NEARPOOL_STRUCT(name, since) NEARPOOL_SINCE_##since(NEARPOOL_PAIR(name), )
 #define NEARPOOL_MEMBER(name, member, theirs, since)
+#define NEARPOOL_BYTES(name, member, theirs, since)
 #define NEARPOOL_TYPE(name, since)
 #define NEARPOOL_CONSTANT(name, theirs, since)
 #include NEARPOOL_TABLE
 #undef NEARPOOL_HANDLE
 #undef NEARPOOL_STRUCT
 #undef NEARPOOL_MEMBER
+#undef NEARPOOL_BYTES
 #undef NEARPOOL_TYPE
 #undef NEARPOOL_CONSTANT
 
@@ -49,6 +52,11 @@ namespace compare {
     static_assert(offsetof(ours::name, member) == offsetof(::name, theirs) &&                                          \
                       compare::is_compatible<decltype(ours::name::member), decltype(::name::theirs)>(),                \
                   "member " #name "." #member ": is elsewhere or of another type than the Toolkit's");
+#define NEARPOOL_SAME_BYTES(name, member, theirs)                                                                      \
+    static_assert(offsetof(ours::name, member) == offsetof(::name, theirs) &&                                          \
+                      sizeof(ours::name::member) == sizeof(::name::theirs) &&                                          \
+                      std::is_same_v<std::remove_extent_t<decltype(ours::name::member)>, unsigned char>,               \
+                  "member " #name "." #member ": is elsewhere, of another size than the Toolkit's, or no bytes");
 // The Toolkit writes some handles as (CUstream)0x1. A cast to a pointer is no constant; here, CUstream is a number.
 #define NEARPOOL_SAME_VALUE(name, theirs)                                                                              \
     namespace compare::constant_##name {                                                                               \
@@ -60,6 +68,7 @@ namespace compare {
 #define NEARPOOL_STRUCT(name, since) NEARPOOL_SINCE_##since(NEARPOOL_SAME_LAYOUT(name), NEARPOOL_ABSENT(name))
 #define NEARPOOL_MEMBER(name, member, theirs, since)                                                                   \
     NEARPOOL_SINCE_##since(NEARPOOL_SAME_MEMBER(name, member, theirs), )
+#define NEARPOOL_BYTES(name, member, theirs, since) NEARPOOL_SINCE_##since(NEARPOOL_SAME_BYTES(name, member, theirs), )
 #define NEARPOOL_TYPE(name, since) NEARPOOL_SINCE_##since(NEARPOOL_SAME_TYPE(name), NEARPOOL_ABSENT(name))
 #define NEARPOOL_CONSTANT(name, theirs, since)                                                                         \
     NEARPOOL_SINCE_##since(NEARPOOL_SAME_VALUE(name, theirs), NEARPOOL_ABSENT(theirs))

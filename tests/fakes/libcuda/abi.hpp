@@ -8,29 +8,12 @@ namespace fakes::cuda {
 
 using namespace nearpool::cuda;
 
-using CUdeviceptr = unsigned long long;
-using CUmemGenericAllocationHandle = unsigned long long;
 using CUpointer_attribute = int;                  // NOLINT(readability-identifier-naming)
 using CUgraph = struct CUgraph_st *;              // NOLINT(readability-identifier-naming)
 using CUgreenCtx = struct CUgreenCtx_st *;        // NOLINT(readability-identifier-naming)
 using CUmemoryPool = struct CUmemPoolHandle_st *; // NOLINT(readability-identifier-naming)
 using CUhostFn = void (*)(void *user_data);
 
-struct CUmemLocation {
-    int type;
-    int id;
-};
-struct CUmemAllocationProp {
-    int type;
-    int requested_handle_types;
-    CUmemLocation location;
-    void *win32_handle_meta_data;
-    unsigned char flags[8];
-};
-struct CUmemAccessDesc {
-    CUmemLocation location;
-    int flags;
-};
 struct CUmemPoolProps {
     int type;
     int handle_types;
@@ -45,7 +28,6 @@ struct CUctxCreateParams {
     void *cig;
 };
 
-constexpr CUresult cuda_error_out_of_memory = 2;
 constexpr CUresult cuda_error_call_requires_newer_driver = 36;
 constexpr CUresult cuda_error_invalid_device = 101;
 constexpr CUresult cuda_error_peer_access_unsupported = 217;
@@ -53,10 +35,6 @@ constexpr CUresult cuda_error_operating_system = 304;
 constexpr CUresult cuda_error_illegal_state = 401;
 constexpr CUresult cuda_error_peer_access_already_enabled = 704;
 constexpr CUresult cuda_error_primary_context_active = 708;
-constexpr CUresult cuda_error_host_memory_already_registered = 712;
-constexpr CUresult cuda_error_host_memory_not_registered = 713;
-constexpr CUresult cuda_error_not_permitted = 800;
-constexpr CUresult cuda_error_not_supported = 801;
 constexpr CUresult cuda_error_capture_unsupported = 900;
 constexpr CUresult cuda_error_capture_invalidated = 901;
 constexpr CUresult cuda_error_capture_unmatched = 903;
@@ -71,20 +49,13 @@ constexpr CUstreamCaptureMode capture_mode_thread_local = 1;
 constexpr CUstreamCaptureStatus capture_status_active = 1;
 constexpr CUstreamCaptureStatus capture_status_invalidated = 2;
 
-constexpr unsigned host_alloc_portable = 1;
-constexpr unsigned host_alloc_device_map = 2;
 constexpr unsigned host_alloc_write_combined = 4;
-constexpr unsigned host_register_portable = 1;
-constexpr unsigned host_register_device_map = 2;
 constexpr unsigned host_register_io_memory = 4;
 constexpr unsigned host_register_read_only = 8;
 
 constexpr int memory_type_host = 1;
 constexpr int memory_type_device = 2;
 
-constexpr int location_device = 1;
 constexpr int location_host = 2;
-constexpr int location_host_numa = 3;
-constexpr int allocation_pinned = 1;
 
 } // namespace fakes::cuda
