@@ -99,6 +99,15 @@ protected:
         DriverTest::TearDown();
     }
 
+    /// With another configuration.
+    void start_again(const char *config) {
+        ContextTest::TearDown();
+        context_ = nullptr;
+        start(config);
+        ASSERT_EQ(CU(cuDevicePrimaryCtxRetain)(&context_, 0), cuda_success);
+        ASSERT_EQ(CU(cuCtxPushCurrent_v2)(context_), cuda_success);
+    }
+
     CUstream make_stream(unsigned flags = stream_non_blocking) {
         CUstream stream = nullptr;
         EXPECT_EQ(CU(cuStreamCreateWithPriority)(&stream, flags, 0), cuda_success);

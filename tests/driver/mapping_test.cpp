@@ -49,7 +49,7 @@ protected:
     void unmap() { EXPECT_EQ(CU(cuMemUnmap)(address_, bytes), cuda_success); }
 
     CUresult open_to(int type, int id) {
-        const CUmemAccessDesc access{{type, id}, 3};
+        const CUmemAccessDesc access{{type, id}, access_read_write};
         return CU(cuMemSetAccess)(address_, bytes, &access, 1);
     }
 
@@ -108,8 +108,29 @@ TEST_F(Mappings, need_a_place_that_there_is) {
     EXPECT_EQ(create(on(location_device, 0), &handle, std::size_t{1} << 50), cuda_error_out_of_memory);
     std::size_t grain = 0;
     const CUmemAllocationProp properties = on(location_device, 0);
-    EXPECT_EQ(CU(cuMemGetAllocationGranularity)(&grain, &properties, 0), cuda_success);
+    EXPECT_EQ(CU(cuMemGetAllocationGranularity)(&grain, &properties, granularity_minimum), cuda_success);
     EXPECT_EQ(grain, bytes);
+}
+
+TEST_F(Mappings, need_room_on_the_node_and_a_driver_that_can_place_them) {
+    NEEDS_FAKE();
+    if (version() < 12020) {
+        GTEST_SKIP() << "[cuda-12.2] memory of a host node came with it";
+    }
+    ASSERT_EQ(CU(cuMemAddressFree)(address_, bytes), cuda_success);
+    address_ = 0;
+    CUmemGenericAllocationHandle handle = 0;
+    start_again(R"({"host_nodes": [0, 1, 2], "full_nodes": [1]})");
+    EXPECT_EQ(create(on(location_host_numa, 1), &handle), cuda_error_out_of_memory);
+    EXPECT_EQ(create(on(location_host_numa, 3), &handle), cuda_error_invalid_value);
+    for (const int node : {0, 2}) {
+        ASSERT_EQ(create(on(location_host_numa, node), &handle), cuda_success) << node;
+        EXPECT_EQ(CU(cuMemRelease)(handle), cuda_success);
+    }
+    start_again(R"({"host_numa": false})");
+    EXPECT_EQ(create(on(location_host_numa, 0), &handle), cuda_error_not_supported);
+    ASSERT_EQ(create(on(location_device, 0), &handle), cuda_success);
+    EXPECT_EQ(CU(cuMemRelease)(handle), cuda_success);
 }
 
 TEST_F(Mappings, do_not_overlap_and_keep_their_addresses) {

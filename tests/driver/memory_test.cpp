@@ -125,19 +125,40 @@ TEST_F(Memory, page_locked_is_really_locked_where_the_kernel_allows_it) {
 
 TEST_F(Memory, device_pointers_can_differ_from_host_pointers) {
     NEEDS_FAKE();
-    ContextTest::TearDown();
-    context_ = nullptr;
-    start(R"({"host_pointer_offset": 4096})");
-    ASSERT_EQ(CU(cuDevicePrimaryCtxRetain)(&context_, 0), cuda_success);
-    ASSERT_EQ(CU(cuCtxPushCurrent_v2)(context_), cuda_success);
+    start_again(R"({"host_pointer_offset": 4096})");
     int same = -1;
-    EXPECT_EQ(CU(cuDeviceGetAttribute)(&same, 91, 0), cuda_success);
+    EXPECT_EQ(CU(cuDeviceGetAttribute)(&same, attribute_can_use_host_pointer_for_registered_mem, 0), cuda_success);
     EXPECT_EQ(same, 0);
-    ASSERT_EQ(register_host(mapped(), page), cuda_success);
+    ASSERT_EQ(register_host(mapped(), 2 * page), cuda_success);
     CUdeviceptr pointer = 0;
     EXPECT_EQ(CU(cuMemHostGetDevicePointer_v2)(&pointer, mapped(), 0), cuda_success);
     EXPECT_EQ(pointer, reinterpret_cast<std::uintptr_t>(mapped()) + 4096);
+    EXPECT_EQ(CU(cuMemHostGetDevicePointer_v2)(&pointer, mapped(page + 5), 0), cuda_success);
+    EXPECT_EQ(pointer, reinterpret_cast<std::uintptr_t>(mapped(page + 5)) + 4096);
+    EXPECT_EQ(CU(cuMemHostGetDevicePointer_v2)(&pointer, mapped(2 * page), 0), cuda_error_invalid_value);
     EXPECT_EQ(unregister(mapped()), cuda_success);
+}
+
+int attribute(CUdevice_attribute which, CUdevice device) {
+    int value = -1;
+    EXPECT_EQ(CU(cuDeviceGetAttribute)(&value, which, device), cuda_success);
+    return value;
+}
+
+TEST_F(Memory, cannot_be_registered_on_some_devices) {
+    NEEDS_FAKE();
+    start_again(R"({"devices": [{"host_register": false}, {"pageable_by_host_tables": true}]})");
+    EXPECT_EQ(attribute(attribute_host_register_supported, 0), 0);
+    EXPECT_EQ(attribute(attribute_host_register_supported, 1), 1);
+    EXPECT_EQ(attribute(attribute_can_use_host_pointer_for_registered_mem, 0), 1);
+    EXPECT_EQ(attribute(attribute_pageable_memory_access_uses_host_page_tables, 0), 0);
+    EXPECT_EQ(attribute(attribute_pageable_memory_access_uses_host_page_tables, 1), 1);
+    EXPECT_EQ(register_host(mapped(), 0), cuda_error_invalid_value);
+    EXPECT_EQ(register_host(mapped(), page), cuda_error_not_supported);
+    EXPECT_EQ(unregister(mapped()), cuda_error_host_memory_not_registered);
+    void *memory = nullptr;
+    ASSERT_EQ(CU(cuMemHostAlloc)(&memory, page, 0), cuda_success);
+    EXPECT_EQ(CU(cuMemFreeHost)(memory), cuda_success);
 }
 
 TEST_F(Memory, data_arrive_on_the_device_and_back) {

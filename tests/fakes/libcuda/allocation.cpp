@@ -21,17 +21,32 @@ struct Label {
     CUmemAllocationProp properties;
 };
 
+bool has(const std::vector<int> &nodes, int node) {
+    return std::find(nodes.begin(), nodes.end(), node) != nodes.end();
+}
+
+/// Whether this machine has a node, whatever the configuration says.
+bool is_real(int node) {
+    const std::string path = "/sys/devices/system/node/node" + std::to_string(node);
+    return access(path.c_str(), F_OK) == 0;
+}
+
 bool is_node(int node) {
     const std::vector<int> &configured = driver().config.host_nodes;
-    if (!configured.empty()) {
-        return std::find(configured.begin(), configured.end(), node) != configured.end();
-    }
-    const std::string path = "/sys/devices/system/node/node" + std::to_string(node);
-    return access(path.c_str(), F_OK) == 0 || node == 0;
+    return configured.empty() ? is_real(node) || node == 0 : has(configured, node);
+}
+
+bool is_only_node(int node) {
+    std::ifstream file("/sys/devices/system/node/online");
+    std::string online;
+    return std::getline(file, online) && online == std::to_string(node);
 }
 
 /// Free memory of a node; everything where the kernel does not say.
 uint64_t free_bytes(int node) {
+    if (has(driver().config.full_nodes, node)) {
+        return 0;
+    }
     std::ifstream file("/sys/devices/system/node/node" + std::to_string(node) + "/meminfo");
     for (std::string line; std::getline(file, line);) {
         const std::size_t at = line.find("MemFree:");
@@ -42,21 +57,31 @@ uint64_t free_bytes(int node) {
     return UINT64_MAX;
 }
 
-/// As the driver does it: on this node or not at all. The kernel would end the program where the node has no room.
-bool place_on_node(const Allocation &allocation, int node) {
-    if (free_bytes(node) < allocation.bytes) {
-        return false;
-    }
+/// Where a sandbox forbids it, memory is on the only node of a machine all the same.
+bool bind_to(const Allocation &allocation, int node) {
     constexpr unsigned word_bits = 8 * sizeof(unsigned long);
     std::vector<unsigned long> mask(static_cast<std::size_t>(node) / word_bits + 1);
     mask.back() = 1UL << static_cast<unsigned>(node) % word_bits;
-    const std::string path = "/sys/devices/system/node/node" + std::to_string(node);
-    // A node of the configuration that this machine does not have is memory anywhere.
-    if (access(path.c_str(), F_OK) == 0) {
-        syscall(SYS_mbind, allocation.backing, allocation.bytes, bind_policy, mask.data(), mask.size() * word_bits + 1,
-                0);
+    return syscall(SYS_mbind, allocation.backing, allocation.bytes, bind_policy, mask.data(),
+                   mask.size() * word_bits + 1, 0) == 0 ||
+           is_only_node(node);
+}
+
+CUresult populate_all(const Allocation &allocation) {
+    const Populate result = populate(allocation.backing, allocation.bytes, false);
+    return result == Populate::done ? cuda_success : cuda_error_out_of_memory;
+}
+
+/// As the driver does it: on this node or not at all. The kernel would end the program where the node has no room.
+CUresult place_on_node(const Allocation &allocation, int node) {
+    if (free_bytes(node) < allocation.bytes) {
+        return cuda_error_out_of_memory;
     }
-    return populate(allocation.backing, allocation.bytes, false) == Populate::done;
+    // A node of the configuration that this machine does not have is memory anywhere.
+    if (is_real(node) && !bind_to(allocation, node)) {
+        return cuda_error_operating_system;
+    }
+    return populate_all(allocation);
 }
 
 bool open_file(Allocation &allocation) {
@@ -122,7 +147,11 @@ CUresult make_allocation(std::size_t bytes, const CUmemAllocationProp &propertie
     auto allocation = std::make_shared<Allocation>();
     allocation->bytes = bytes;
     allocation->properties = properties;
-    const bool on_device = properties.location.type == location_device;
+    const int where = properties.location.type;
+    const bool on_device = where == location_device;
+    if (where == location_host_numa && !driver().config.host_numa) {
+        return cuda_error_not_supported;
+    }
     if (on_device && !charge(*allocation)) {
         return cuda_error_out_of_memory;
     }
@@ -130,11 +159,10 @@ CUresult make_allocation(std::size_t bytes, const CUmemAllocationProp &propertie
         return cuda_error_out_of_memory;
     }
     if (!on_device) {
-        const bool placed = properties.location.type == location_host_numa
-                                ? place_on_node(*allocation, properties.location.id)
-                                : populate(allocation->backing, bytes, false) == Populate::done;
-        if (!placed) {
-            return cuda_error_out_of_memory;
+        const CUresult placed = where == location_host_numa ? place_on_node(*allocation, properties.location.id)
+                                                            : populate_all(*allocation);
+        if (placed != cuda_success) {
+            return placed;
         }
         allocation->pinned = Pinned::pin(allocation->backing, bytes);
     }

@@ -157,6 +157,7 @@ void read_device(const Json &object, const std::string &where, DeviceConfig &dev
     reader.read("memory_bytes", device.memory_bytes);
     reader.read("compute_mode", device.compute_mode);
     reader.read("pageable_by_host_tables", device.pageable_by_host_tables);
+    reader.read("host_register", device.host_register);
     read_capability(reader.take("compute_capability"), where + ".compute_capability", device);
     if (!uuid.empty()) {
         device.uuid = parse_uuid(uuid, "GPU-", where + ".uuid");
@@ -233,6 +234,7 @@ void read_lists(Reader &reader, Config &config) {
     each(reader.take("fail"), "fail",
          [&](const Json &item, const std::string &where) { config.fail.push_back(read_failure(item, where)); });
     config.host_nodes = numbers<int>(reader.take("host_nodes"), "host_nodes");
+    config.full_nodes = numbers<int>(reader.take("full_nodes"), "full_nodes");
     const auto priorities = numbers<int>(reader.take("priorities"), "priorities");
     if (!priorities.empty()) {
         if (priorities.size() != 2 || priorities[0] < priorities[1]) {
@@ -259,6 +261,7 @@ Config parse(const Json &json) {
     reader.read("pin_ns_per_gib", config.pin_ns_per_gib);
     reader.read("pin_lock", config.pin_lock);
     reader.read("host_pointer_offset", config.host_pointer_offset);
+    reader.read("host_numa", config.host_numa);
     reader.read("kernel611", config.kernel611);
     reader.read("reset_refuses_active", config.reset_refuses_active);
     reader.read("log", config.log);

@@ -37,6 +37,7 @@ struct DeviceConfig {
     bool mig = false;
     std::array<unsigned char, 16> mig_uuid{};
     bool pageable_by_host_tables = false; // as on Grace: registering populates and does not lock
+    bool host_register = true;            // false: memory of the host cannot be registered
     NvmlConfig nvml;
 };
 
@@ -59,6 +60,8 @@ struct Config {
     std::vector<DeviceConfig> devices;
     std::vector<std::vector<PeerConfig>> peers; // [from][to]
     std::vector<int> host_nodes;                // that HOST_NUMA may name; empty: those of this machine
+    std::vector<int> full_nodes;                // of these: without room for HOST_NUMA
+    bool host_numa = true;                      // false: memory cannot be made on a node of the host
     uint64_t context_bytes = uint64_t{300} << 20;
     uint64_t stream_limit = 1 << 16;
     int priority_least = 0;

@@ -44,6 +44,7 @@ bool fits_version(CUdevice_attribute attribute, int version) {
 bool attribute_value(const DeviceConfig &config, CUdevice_attribute attribute, int *value) {
     const bool offset = driver().config.host_pointer_offset != 0;
     const int tables = config.pageable_by_host_tables ? 1 : 0;
+    const int host_numa = driver().config.host_numa ? 1 : 0;
     const struct {
         CUdevice_attribute attribute;
         int value;
@@ -60,21 +61,21 @@ bool attribute_value(const DeviceConfig &config, CUdevice_attribute attribute, i
         {50, static_cast<int>(config.pci.domain)},
         {attribute_compute_capability_major, config.compute_capability_major},
         {attribute_compute_capability_minor, config.compute_capability_minor},
-        {78, 1},              // stream priorities
-        {83, 1},              // managed memory
-        {84, 0},              // several GPUs on one board
-        {88, tables},         // pageable memory can be read
-        {91, offset ? 0 : 1}, // registered memory has one pointer
-        {99, 1},              // cuMemHostRegister
-        {100, tables},
+        {78, 1},      // stream priorities
+        {83, 1},      // managed memory
+        {84, 0},      // several GPUs on one board
+        {88, tables}, // pageable memory can be read
+        {attribute_can_use_host_pointer_for_registered_mem, offset ? 0 : 1},
+        {attribute_host_register_supported, config.host_register ? 1 : 0},
+        {attribute_pageable_memory_access_uses_host_page_tables, tables},
         {102, 1}, // virtual memory management
         {113, 1}, // cuMemHostRegister of read-only memory
         {115, 1}, // memory pools
         {130, 0}, // the GPU's memory is no node of the host
         {131, -1},
         {attribute_host_numa_id, config.host_numa_id},
-        {141, 1},
-        {142, 1},
+        {141, host_numa}, // memory can be made on a node of the host
+        {142, host_numa}, // and in pools
         {143, 0},
         {144, 1},
         {145, 1},

@@ -39,6 +39,10 @@ private:
     std::unique_lock<std::mutex> lock_;
 };
 
+const DeviceConfig &current_device() {
+    return driver().devices[static_cast<std::size_t>(this_thread().current()->device)]->config;
+}
+
 bool overlaps(std::uintptr_t address, std::size_t bytes) {
     const auto after = memory().host.lower_bound(address + bytes);
     if (after == memory().host.begin()) {
@@ -181,7 +185,7 @@ CUresult cuMemHostRegister_v2(void *start, std::size_t bytes, unsigned flags) {
         reinterpret_cast<std::uintptr_t>(start) + bytes < bytes) {
         return cuda_error_invalid_value;
     }
-    if ((flags & host_register_io_memory) != 0) {
+    if ((flags & host_register_io_memory) != 0 || !current_device().host_register) {
         return cuda_error_not_supported;
     }
     if (is_too_large(bytes)) {

@@ -13,7 +13,6 @@ namespace {
 constexpr int handle_type_file = 1;
 constexpr int protection_none = 0;
 constexpr int protection_read = 1;
-constexpr int protection_read_write = 3;
 
 bool is_whole(std::size_t bytes) {
     return bytes != 0 && bytes % granularity == 0;
@@ -87,7 +86,7 @@ std::vector<Mapping *> mappings_of(CUdeviceptr address, std::size_t bytes) {
 
 CUresult check_access(const CUmemAccessDesc &access, const std::vector<Mapping *> &mappings) {
     const int flags = access.flags;
-    if (flags != protection_none && flags != protection_read && flags != protection_read_write) {
+    if (flags != protection_none && flags != protection_read && flags != access_read_write) {
         return cuda_error_invalid_value;
     }
     if (const CUresult result = check_location(access.location); result != cuda_success) {
