@@ -2,7 +2,9 @@
 // What the fake driver offers to tests.
 #include "driver/driver.hpp"
 
+#include <array>
 #include <chrono>
+#include <functional>
 
 namespace driver_tests {
 
@@ -44,6 +46,65 @@ TEST_F(ControlCalls, any_call_can_be_the_one_that_fails) {
         EXPECT_EQ(steps(), 304) << n;
     }
     control().fail("*", 0, 0);
+}
+
+/// Calls give it what they make; a call that gives nothing leaves zeros.
+struct Given {
+    uint64_t word = 0x5a5a5a5a5a5a5a5a;
+    template <typename T> T *as() { return reinterpret_cast<T *>(&word); }
+};
+
+TEST_F(ControlCalls, can_succeed_without_a_result) {
+    NEEDS_FAKE();
+    constexpr int memory_bytes = 2 << 20;
+    CUmemAllocationProp properties{};
+    properties.type = allocation_pinned;
+    properties.location = {location_device, 0};
+    const std::pair<const char *, std::function<CUresult(Given &)>> makers[] = {
+        {"cuDevicePrimaryCtxRetain", [](Given &to) { return CU(cuDevicePrimaryCtxRetain)(to.as<CUcontext>(), 1); }},
+        {"cuStreamCreateWithPriority",
+         [](Given &to) { return CU(cuStreamCreateWithPriority)(to.as<CUstream>(), stream_non_blocking, 0); }},
+        {"cuEventCreate", [](Given &to) { return CU(cuEventCreate)(to.as<CUevent>(), 0); }},
+        {"cuMemHostAlloc", [](Given &to) { return CU(cuMemHostAlloc)(to.as<void *>(), memory_bytes, 0); }},
+        {"cuMemHostGetDevicePointer_v2",
+         [](Given &to) { return CU(cuMemHostGetDevicePointer_v2)(to.as<CUdeviceptr>(), &to, 0); }},
+        {"cuMemAddressReserve",
+         [](Given &to) { return CU(cuMemAddressReserve)(to.as<CUdeviceptr>(), memory_bytes, 0, 0, 0); }},
+        {"cuMemCreate",
+         [&](Given &to) {
+             return CU(cuMemCreate)(to.as<CUmemGenericAllocationHandle>(), memory_bytes, &properties, 0);
+         }},
+    };
+    const std::string held = control().held();
+    for (const auto &[symbol, make] : makers) {
+        Given given;
+        control().null(symbol, 1);
+        EXPECT_EQ(make(given), cuda_success) << symbol;
+        EXPECT_EQ(given.word, 0U) << symbol;
+        EXPECT_EQ(control().held(), held) << symbol;
+    }
+}
+
+TEST_F(ControlCalls, the_nth_call_gives_nothing_and_the_others_do) {
+    NEEDS_FAKE();
+    start_again(R"({"fail": [{"symbol": "cuEventCreate", "nth": 2, "null": true}]})");
+    std::array<CUevent, 3> events{};
+    for (CUevent &event : events) {
+        EXPECT_EQ(CU(cuEventCreate)(&event, 0), cuda_success);
+    }
+    EXPECT_EQ(events[1], nullptr);
+    destroy(events[0]);
+    destroy(events[2]);
+    // Of a call that makes nothing, there is nothing to give; the memory stays.
+    void *memory = nullptr;
+    ASSERT_EQ(CU(cuMemHostAlloc)(&memory, 4096, 0), cuda_success);
+    control().null("cuMemFreeHost", 1);
+    EXPECT_EQ(CU(cuMemFreeHost)(memory), cuda_success);
+    *static_cast<char *>(memory) = 1;
+    EXPECT_EQ(CU(cuMemFreeHost)(memory), cuda_success);
+    control().null("cuMemFreeHost", 1);
+    control().null("cuMemFreeHost", 0);
+    EXPECT_EQ(CU(cuMemFreeHost)(memory), cuda_error_invalid_value);
 }
 
 TEST_F(ControlCalls, calls_are_counted_and_logged) {

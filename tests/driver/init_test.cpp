@@ -151,6 +151,8 @@ TEST_F(InitDeathTest, a_mistake_in_the_configuration_aborts) {
     EXPECT_DEATH(control().reset(R"({"devices": [{"nmae": "x"}]})"), R"(devices\[0\]\.nmae: no such field)");
     EXPECT_DEATH(control().reset(R"({"version": "12"})"), "version: has the wrong type");
     EXPECT_DEATH(control().reset(R"({"mode": "odd"})"), "mode: is normal");
+    EXPECT_DEATH(control().reset(R"({"fail": [{"symbol": "cuInit"}]})"), "either an error or null");
+    EXPECT_DEATH(control().reset(R"({"fail": [{"symbol": "cuInit", "error": 2, "null": true}]})"), "or null");
     EXPECT_DEATH(control().reset("{"), "is no JSON");
     EXPECT_DEATH(control().reset("/no/such/file"), "cannot be read");
 }

@@ -35,6 +35,9 @@ Fake found_fake() {
     Fake fake;
     find(fake.reset, "fakeCudaReset");
     find(fake.fail, "fakeCudaFail");
+    find(fake.null, "fakeCudaNull");
+    find(fake.gate, "fakeCudaGate");
+    find(fake.gate_waiting, "fakeCudaGateWaiting");
     find(fake.calls, "fakeCudaCalls");
     find(fake.steps, "fakeCudaStepCount");
     find(fake.log, "fakeCudaLog");

@@ -34,6 +34,9 @@ const Driver *driver(); // nullptr: there is none
 struct Fake {
     decltype(&fakeCudaReset) reset = nullptr;
     decltype(&fakeCudaFail) fail = nullptr;
+    decltype(&fakeCudaNull) null = nullptr;
+    decltype(&fakeCudaGate) gate = nullptr;
+    decltype(&fakeCudaGateWaiting) gate_waiting = nullptr;
     decltype(&fakeCudaCalls) calls = nullptr;
     decltype(&fakeCudaStepCount) steps = nullptr;
     decltype(&fakeCudaLog) log = nullptr;

@@ -194,10 +194,11 @@ FailureConfig read_failure(const Json &object, const std::string &where) {
     reader.read("symbol", failure.symbol);
     reader.read("nth", failure.nth);
     reader.read("error", failure.error);
+    reader.read("null", failure.null);
     reader.read("always", failure.always);
     reader.finish();
-    if (failure.symbol.empty() || failure.error == 0 || failure.nth == 0) {
-        refuse(where, "needs a symbol, an error and an nth from 1 on");
+    if (failure.symbol.empty() || (failure.error != 0) == failure.null || failure.nth == 0) {
+        refuse(where, "needs a symbol, either an error or null, and an nth from 1 on");
     }
     return failure;
 }

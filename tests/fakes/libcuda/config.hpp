@@ -51,6 +51,7 @@ struct FailureConfig {
     std::string symbol; // "*": any
     uint64_t nth = 1;
     int error = 0;
+    bool null = false;   // in place of an error: success, without a result
     bool always = false; // from the nth call on
 };
 

@@ -150,6 +150,7 @@ FAKE_CUDA_EXPORT const char *fakeCudaReset(const char *config, int forced) {
             return keep(std::move(held));
         }
     }
+    open_all_gates();
     drop_everything();
     start_over(config == nullptr ? driver().config_text : std::string(config));
     return nullptr;
@@ -162,6 +163,18 @@ FAKE_CUDA_EXPORT const char *fakeCudaConfig() {
 
 FAKE_CUDA_EXPORT void fakeCudaFail(const char *symbol, uint64_t nth, int error, int always) {
     add_failure(symbol, nth, error, always != 0);
+}
+
+FAKE_CUDA_EXPORT void fakeCudaNull(const char *symbol, uint64_t nth) {
+    add_failure(symbol, nth, cuda_success, false);
+}
+
+FAKE_CUDA_EXPORT void fakeCudaGate(const char *symbol, int closed) {
+    set_gate(symbol, closed != 0);
+}
+
+FAKE_CUDA_EXPORT uint64_t fakeCudaGateWaiting(const char *symbol) {
+    return waiting_at_gate(symbol);
 }
 
 FAKE_CUDA_EXPORT uint64_t fakeCudaCalls(const char *symbol) {

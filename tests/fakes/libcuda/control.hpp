@@ -41,6 +41,13 @@ public:
     void fail(const char *symbol, uint64_t nth, int error, bool always = false) const {
         find<decltype(fakeCudaFail)>("fakeCudaFail")(symbol, nth, error, always ? 1 : 0);
     }
+    void null(const char *symbol, uint64_t nth) const { find<decltype(fakeCudaNull)>("fakeCudaNull")(symbol, nth); }
+    void gate(const char *symbol, bool closed) const {
+        find<decltype(fakeCudaGate)>("fakeCudaGate")(symbol, closed ? 1 : 0);
+    }
+    uint64_t gate_waiting(const char *symbol) const {
+        return find<decltype(fakeCudaGateWaiting)>("fakeCudaGateWaiting")(symbol);
+    }
     uint64_t calls(const char *symbol) const { return find<decltype(fakeCudaCalls)>("fakeCudaCalls")(symbol); }
     uint64_t step_count() const { return find<decltype(fakeCudaStepCount)>("fakeCudaStepCount")(); }
     void log(const char *where) const { find<decltype(fakeCudaLog)>("fakeCudaLog")(where); }

@@ -46,6 +46,27 @@ template <typename... Values> Arguments pack(Values... values) {
     return {{to_word(values)...}, static_cast<unsigned>(sizeof...(values))};
 }
 
+/// Where a call gives what it makes; at is nullptr: nowhere.
+struct Output {
+    void *at;
+    std::size_t bytes;
+};
+
+inline Output output_of() {
+    return {nullptr, 0};
+}
+/// Of a call with parameters it is the first one, if that points to a handle, an address or a number.
+template <typename First, typename... Rest> Output output_of(First first, Rest...) {
+    if constexpr (std::is_pointer_v<First>) {
+        using Value = std::remove_pointer_t<First>;
+        constexpr bool is_one = std::is_pointer_v<Value> || (std::is_integral_v<Value> && !std::is_same_v<Value, char>);
+        if constexpr (is_one && !std::is_const_v<Value>) {
+            return {first, sizeof(Value)};
+        }
+    }
+    return {nullptr, 0};
+}
+
 /// A call whose body runs once the hooks and the driver's state let it.
 struct Call {
     Symbol symbol;
@@ -53,6 +74,7 @@ struct Call {
     Need need;
     int version;
     Arguments arguments;
+    Output output;
 };
 CUresult enter_slowly(ThreadState &self, const Call &call, const std::function<CUresult()> &body);
 

@@ -17,7 +17,7 @@ namespace fakes::cuda {
         return enter<needs::need>(                                                                                     \
             symbol_##symbol, version, is_twin, [&] { return calls::body arguments; },                                  \
             [&] {                                                                                                      \
-                return Call{symbol_##symbol, #symbol, needs::need, version, pack arguments};                           \
+                return Call{symbol_##symbol, #symbol, needs::need, version, pack arguments, output_of arguments};      \
             });                                                                                                        \
     }
 #define FAKE_CUDA(symbol, name, version, need, parameters, arguments)                                                  \

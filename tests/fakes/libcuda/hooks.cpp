@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hooks.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cinttypes>
 #include <cstdio>
@@ -15,15 +16,24 @@ namespace {
 
 struct Failure {
     std::string symbol;
-    uint64_t left; // calls until it fails; 0: has failed
-    CUresult error;
+    uint64_t left;  // calls until it fails; 0: has failed
+    CUresult error; // success: the call does nothing
     bool always;
+};
+
+struct Gate {
+    bool closed = false;
+    uint64_t openings = 0; // one that is closed again at once lets go who waited before
+    uint64_t last_reset = 0;
+    uint64_t waiting = 0;
 };
 
 struct Hooks {
     std::mutex mutex;
     std::vector<Failure> failures;
     std::map<std::string, uint64_t> latency_ns;
+    std::map<std::string, Gate> gates;
+    std::condition_variable gate_opened;
     std::string log_where;
     std::string log;
     std::FILE *file = nullptr;
@@ -37,7 +47,8 @@ Hooks &hooks() {
 
 /// Calls take the long way only while there is a reason. Under the hooks' mutex.
 void arm(const Hooks &all) {
-    if (all.failures.empty() && all.latency_ns.empty() && all.log_where.empty()) {
+    const bool open = std::none_of(all.gates.begin(), all.gates.end(), [](const auto &it) { return it.second.closed; });
+    if (open && all.failures.empty() && all.latency_ns.empty() && all.log_where.empty()) {
         obstacles.fetch_and(~static_cast<uint32_t>(obstacle_hooks));
     } else {
         obstacles.fetch_or(obstacle_hooks);
@@ -64,7 +75,8 @@ void set_hooks(const Config &config) {
     const std::lock_guard<std::mutex> lock(all.mutex);
     all.failures.clear();
     for (const FailureConfig &failure : config.fail) {
-        all.failures.push_back({failure.symbol, failure.nth, failure.error, failure.always});
+        const CUresult answer = failure.null ? cuda_success : failure.error;
+        all.failures.push_back({failure.symbol, failure.nth, answer, failure.always});
     }
     all.latency_ns = config.latency_ns;
     all.log.clear();
@@ -87,22 +99,66 @@ void add_failure(const std::string &symbol, uint64_t nth, CUresult error, bool a
     arm(all);
 }
 
-CUresult take_failure(const char *symbol) {
+std::optional<CUresult> take_failure(const char *symbol) {
     Hooks &all = hooks();
     const std::lock_guard<std::mutex> lock(all.mutex);
-    CUresult error = cuda_success;
+    std::optional<CUresult> answer;
     for (Failure &failure : all.failures) {
         if (failure.symbol != "*" && failure.symbol != symbol) {
             continue;
         }
         if (failure.left > 0) {
             failure.left--;
-            error = failure.left == 0 ? failure.error : error;
+            answer = failure.left == 0 ? failure.error : answer;
         } else if (failure.always) {
-            error = failure.error;
+            answer = failure.error;
         }
     }
-    return error;
+    return answer;
+}
+
+void set_gate(const std::string &symbol, bool closed) {
+    Hooks &all = hooks();
+    const std::lock_guard<std::mutex> lock(all.mutex);
+    Gate &gate = all.gates[symbol];
+    gate.openings += gate.closed && !closed ? 1 : 0;
+    gate.closed = closed;
+    all.gate_opened.notify_all();
+    arm(all);
+}
+
+uint64_t waiting_at_gate(const std::string &symbol) {
+    Hooks &all = hooks();
+    const std::lock_guard<std::mutex> lock(all.mutex);
+    const auto found = all.gates.find(symbol);
+    return found == all.gates.end() ? 0 : found->second.waiting;
+}
+
+void open_all_gates() {
+    Hooks &all = hooks();
+    const std::lock_guard<std::mutex> lock(all.mutex);
+    for (auto &[symbol, gate] : all.gates) {
+        gate.openings += gate.closed ? 1 : 0;
+        gate.closed = false;
+        gate.last_reset = gate.openings;
+    }
+    all.gate_opened.notify_all();
+    arm(all);
+}
+
+bool wait_at_gate(const char *symbol) {
+    Hooks &all = hooks();
+    std::unique_lock<std::mutex> lock(all.mutex);
+    const auto found = all.gates.find(symbol);
+    if (found == all.gates.end() || !found->second.closed) {
+        return true;
+    }
+    Gate &gate = found->second; // gates are never taken out
+    const uint64_t opening = gate.openings + 1;
+    gate.waiting++;
+    all.gate_opened.wait(lock, [&] { return gate.openings >= opening; });
+    gate.waiting--;
+    return gate.last_reset < opening;
 }
 
 void take_time(const char *symbol) {
