@@ -137,6 +137,35 @@ TEST_F(ControlCalls, what_is_held_is_listed_and_forbids_a_reset) {
     destroy(stream);
 }
 
+TEST_F(ControlCalls, memory_and_events_are_listed_by_what_they_are) {
+    NEEDS_FAKE();
+    constexpr std::size_t bytes = 2 << 20;
+    const CUevent event = make_event();
+    void *allocated = nullptr;
+    alignas(4096) static char registered[4096];
+    CUdeviceptr address = 0;
+    CUmemGenericAllocationHandle handle = 0;
+    CUmemAllocationProp properties{};
+    properties.type = allocation_pinned;
+    properties.location = {location_device, 0};
+    ASSERT_EQ(CU(cuMemHostAlloc)(&allocated, 4096, 0), cuda_success);
+    ASSERT_EQ(CU(cuMemHostRegister_v2)(registered, sizeof registered, 0), cuda_success);
+    ASSERT_EQ(CU(cuMemCreate)(&handle, bytes, &properties, 0), cuda_success);
+    ASSERT_EQ(CU(cuMemAddressReserve)(&address, bytes, 0, 0, 0), cuda_success);
+    ASSERT_EQ(CU(cuMemMap)(address, bytes, 0, handle, 0), cuda_success);
+    const std::string held = control().held();
+    for (const char *kind : {"event ", "host memory ", "registered memory ", "1 allocation handles\n",
+                             "1 address reservations\n", "1 mappings\n"}) {
+        EXPECT_NE(held.find(kind), std::string::npos) << kind << "is not in " << held;
+    }
+    EXPECT_EQ(CU(cuMemUnmap)(address, bytes), cuda_success);
+    EXPECT_EQ(CU(cuMemAddressFree)(address, bytes), cuda_success);
+    EXPECT_EQ(CU(cuMemRelease)(handle), cuda_success);
+    EXPECT_EQ(CU(cuMemHostUnregister)(registered), cuda_success);
+    EXPECT_EQ(CU(cuMemFreeHost)(allocated), cuda_success);
+    destroy(event);
+}
+
 TEST_F(ControlCalls, a_forced_reset_ends_everything) {
     NEEDS_FAKE();
     const CUstream stream = make_stream();

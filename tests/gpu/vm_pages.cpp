@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the fake driver page-locks is locked in the machines of tests/vm too: their kernel does not move it.
+// What the fake driver page-locks is where it was asked for in the machines of tests/vm, and locked there: their kernel
+// does not move it.
 #include "gpu/support.hpp"
 #include "support/vm_machine.hpp"
 
 #include <dlfcn.h>
+#include <linux/mempolicy.h>
 #include <set>
 #include <sys/syscall.h>
+#include <thread>
 #include <unistd.h>
 
 using namespace nearpool_gpu;
@@ -72,6 +75,90 @@ TEST_F(VmGpuPages, ThatAreLockedStayWhereTheyAre) {
     move_to(3, data);
     EXPECT_EQ(move_to(-1, data), std::set<int>{3}) << "pages that are no longer locked stayed";
     near_region_destroy(region);
+}
+
+// Of memory that is locked: it stays where it is.
+void expect_locked_on(int node, void *data) {
+    EXPECT_EQ(move_to(-1, data), std::set<int>{node});
+    move_to(node == 0 ? 1 : 0, data);
+    EXPECT_EQ(move_to(-1, data), std::set<int>{node}) << "locked pages were moved";
+}
+
+// What the driver allocates on this thread, with a context of its own.
+void expect_allocated_on(int node, device_pool *devices) {
+    const Pushed current(devices, 0);
+    void *data = nullptr;
+    ASSERT_EQ(driver()->mem_host_alloc(&data, page_count * page_bytes, host_alloc_portable), cuda_success);
+    expect_locked_on(node, data);
+    EXPECT_EQ(driver()->mem_free_host(data), cuda_success);
+}
+
+TEST_F(VmGpuPages, ThatTheDriverAllocatesAreWhereTheThreadWantsThem) {
+    const Devices devices;
+    for (const int node : {1, 3}) {
+        std::thread([&devices, node] {
+            const unsigned long mask = 1UL << static_cast<unsigned>(node);
+            ASSERT_EQ(::syscall(SYS_set_mempolicy, MPOL_BIND, &mask, 8 * sizeof mask + 1), 0);
+            expect_allocated_on(node, devices);
+        }).join();
+        std::thread([&devices, node] {
+            cpu_set_t set;
+            CPU_ZERO(&set);
+            CPU_SET(static_cast<std::size_t>(2 * node), &set);
+            ASSERT_EQ(::sched_setaffinity(0, sizeof set, &set), 0);
+            expect_allocated_on(node, devices);
+        }).join();
+    }
+}
+
+// Memory of the host that the driver makes on a node.
+class NodeMemory {
+public:
+    explicit NodeMemory(int node) {
+        CUmemAllocationProp properties{};
+        properties.type = allocation_pinned;
+        properties.location = {location_host_numa, node};
+        CUmemGenericAllocationHandle handle = 0;
+        EXPECT_EQ(driver()->mem_create(&handle, bytes, &properties, 0), cuda_success);
+        EXPECT_EQ(driver()->mem_address_reserve(&address_, bytes, 0, 0, 0), cuda_success);
+        EXPECT_EQ(driver()->mem_map(address_, bytes, 0, handle, 0), cuda_success);
+        EXPECT_EQ(driver()->mem_release(handle), cuda_success);
+        const CUmemAccessDesc access{properties.location, access_read_write};
+        EXPECT_EQ(driver()->mem_set_access(address_, bytes, &access, 1), cuda_success);
+    }
+    ~NodeMemory() {
+        EXPECT_EQ(driver()->mem_unmap(address_, bytes), cuda_success);
+        EXPECT_EQ(driver()->mem_address_free(address_, bytes), cuda_success);
+    }
+    NodeMemory(const NodeMemory &) = delete;
+    NodeMemory &operator=(const NodeMemory &) = delete;
+    void *data() const { return reinterpret_cast<void *>(address_); }
+
+    static constexpr std::size_t bytes = std::size_t{2} << 20;
+
+private:
+    CUdeviceptr address_ = 0;
+};
+
+TEST_F(VmGpuPages, ThatTheDriverMakesOnANodeAreThere) {
+    ASSERT_EQ(driver()->init(0), cuda_success);
+    const unsigned long elsewhere = 1UL << 2U; // the thread's own wish does not count
+    ASSERT_EQ(::syscall(SYS_set_mempolicy, MPOL_BIND, &elsewhere, 8 * sizeof elsewhere + 1), 0);
+    for (const int node : {0, 1, 3}) {
+        const NodeMemory memory(node);
+        std::memset(memory.data(), 1, NodeMemory::bytes);
+        expect_locked_on(node, memory.data());
+    }
+    ASSERT_EQ(::syscall(SYS_set_mempolicy, MPOL_DEFAULT, nullptr, 0), 0);
+}
+
+TEST_F(VmGpuPages, ThatANodeHasNoRoomForAreRefused) {
+    ASSERT_EQ(driver()->init(0), cuda_success);
+    CUmemAllocationProp properties{};
+    properties.type = allocation_pinned;
+    properties.location = {location_host_numa, 3};
+    CUmemGenericAllocationHandle handle = 0;
+    EXPECT_EQ(driver()->mem_create(&handle, std::size_t{1} << 30, &properties, 0), cuda_error_out_of_memory);
 }
 
 } // namespace
