@@ -11,7 +11,6 @@ Driver found_driver() {
 #include "cuda/entry_points.inc"
 #undef NEARPOOL_CUDA
     found.plain_stream_create = control().find<CUresult(CUstream *, unsigned)>("cuStreamCreate");
-    found.event_query = control().find<CUresult(CUevent)>("cuEventQuery");
     return found;
 }
 

@@ -22,7 +22,6 @@ struct Driver {
 #include "cuda/entry_points.inc"
 #undef NEARPOOL_CUDA
     CUresult (*plain_stream_create)(CUstream *stream, unsigned flags) = nullptr;
-    CUresult (*event_query)(CUevent event) = nullptr;
 };
 
 // Both stay loaded for ever. driver() may be called when find_gpu() has found one.
