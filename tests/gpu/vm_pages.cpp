@@ -4,9 +4,15 @@
 #include "gpu/support.hpp"
 #include "support/vm_machine.hpp"
 
+#include <array>
+#include <cerrno>
+#include <cstddef>
 #include <dlfcn.h>
+#include <linux/filter.h>
 #include <linux/mempolicy.h>
+#include <linux/seccomp.h>
 #include <set>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
@@ -152,13 +158,37 @@ TEST_F(VmGpuPages, ThatTheDriverMakesOnANodeAreThere) {
     ASSERT_EQ(::syscall(SYS_set_mempolicy, MPOL_DEFAULT, nullptr, 0), 0);
 }
 
-TEST_F(VmGpuPages, ThatANodeHasNoRoomForAreRefused) {
-    ASSERT_EQ(driver()->init(0), cuda_success);
+CUresult create_on(int node, std::size_t bytes) {
     CUmemAllocationProp properties{};
     properties.type = allocation_pinned;
-    properties.location = {location_host_numa, 3};
+    properties.location = {location_host_numa, node};
     CUmemGenericAllocationHandle handle = 0;
-    EXPECT_EQ(driver()->mem_create(&handle, std::size_t{1} << 30, &properties, 0), cuda_error_out_of_memory);
+    return driver()->mem_create(&handle, bytes, &properties, 0);
+}
+
+TEST_F(VmGpuPages, ThatANodeHasNoRoomForAreRefused) {
+    ASSERT_EQ(driver()->init(0), cuda_success);
+    EXPECT_EQ(create_on(3, std::size_t{1} << 30), cuda_error_out_of_memory);
+}
+
+// From now on the kernel places nothing for the calling thread, as in some containers.
+bool forbid_mbind() {
+    std::array<sock_filter, 4> program{{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+                                        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mbind, 0, 1),
+                                        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+                                        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)}};
+    const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
+    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0;
+}
+
+TEST_F(VmGpuPages, ThatTheKernelDoesNotPlaceAreRefused) {
+    constexpr CUresult cuda_error_operating_system = 304;
+    ASSERT_EQ(driver()->init(0), cuda_success);
+    std::thread([] {
+        ASSERT_TRUE(forbid_mbind());
+        EXPECT_EQ(create_on(1, NodeMemory::bytes), cuda_error_operating_system);
+    }).join();
 }
 
 } // namespace

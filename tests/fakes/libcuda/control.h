@@ -22,8 +22,9 @@ const char *fakeCudaConfig(void);
    The symbol "*" is any entry point. nth 0: no longer. */
 void fakeCudaFail(const char *symbol, uint64_t nth, int error, int always);
 
-/* The nth call of a symbol from now on answers success and does nothing, as a driver with a mistake in it: what it makes
-   is NULL or 0 where its first parameter says where to put that. In place of a failure, and the other way round. */
+/* The nth call of a symbol from now on answers success and does nothing, as a driver with a mistake in it: what it
+   makes is NULL or 0 where its first parameter says where to put that. In place of a failure, and the other way round.
+ */
 void fakeCudaNull(const char *symbol, uint64_t nth);
 
 /* While a symbol's gate is closed, its calls wait before they do anything; opened, it lets all go. How many wait now.
