@@ -56,6 +56,7 @@ struct Given {
 
 TEST_F(ControlCalls, can_succeed_without_a_result) {
     NEEDS_FAKE();
+    NEEDS_MEM_CREATE();
     constexpr int memory_bytes = 2 << 20;
     CUmemAllocationProp properties{};
     properties.type = allocation_pinned;
@@ -139,6 +140,7 @@ TEST_F(ControlCalls, what_is_held_is_listed_and_forbids_a_reset) {
 
 TEST_F(ControlCalls, memory_and_events_are_listed_by_what_they_are) {
     NEEDS_FAKE();
+    NEEDS_MEM_CREATE();
     constexpr std::size_t bytes = 2 << 20;
     const CUevent event = make_event();
     void *allocated = nullptr;

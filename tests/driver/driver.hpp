@@ -35,6 +35,11 @@ inline bool has(const char *symbol) {
     return control().find<void()>(symbol) != nullptr;
 }
 
+#define NEEDS_MEM_CREATE()                                                                                             \
+    if (!::driver_tests::has("cuMemCreate")) {                                                                         \
+        GTEST_SKIP() << "[cuMemCreate] this variant has none";                                                         \
+    }
+
 /// Runs on a thread that the driver has not seen yet.
 template <typename Body> void on_new_thread(Body body) {
     std::thread(body).join();

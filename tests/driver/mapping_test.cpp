@@ -29,6 +29,7 @@ protected:
     void SetUp() override {
         ContextTest::SetUp();
         if (!IsSkipped()) {
+            NEEDS_MEM_CREATE();
             ASSERT_EQ(CU(cuMemAddressReserve)(&address_, bytes, 0, 0, 0), cuda_success);
         }
     }

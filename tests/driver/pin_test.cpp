@@ -67,6 +67,7 @@ TEST_F(Pins, are_not_made_where_the_device_uses_the_host_s_page_tables) {
 }
 
 TEST_F(Pins, of_a_node_s_memory_last_as_long_as_a_handle_or_a_mapping) {
+    NEEDS_MEM_CREATE();
     if (version() < 12020) {
         GTEST_SKIP() << "[cuda-12.2] memory of a host node came with it";
     }
