@@ -27,6 +27,10 @@
 #include <nearpool/numa_pool_group.h>
 #include <nearpool/numa_pool_run.h>
 #include <nearpool/numa_pool_stats.h>
+#include <nearpool/pinned.h>
+#include <nearpool/pinned_cache.h>
+#include <nearpool/pinned_query.h>
+#include <nearpool/pinned_request.h>
 #include <nearpool/region.h>
 #include <nearpool/region_change.h>
 #include <nearpool/status.h>
@@ -206,6 +210,36 @@ typedef struct near_api {
     near_status (*near_device_map_format)(const near_device_map *map, int32_t format, char *buffer, size_t capacity,
         size_t *needed, near_error *error);
     const char *(*near_device_kind_name)(int32_t kind);
+    near_status (*numa_pool_alloc_pinned)(numa_pool *pool, device_pool *devices, int32_t ordinal, size_t bytes,
+        const near_pinned_options *options, near_pinned **pinned, near_error *error);
+    near_status (*numa_pool_adopt_pinned)(numa_pool *pool, device_pool *devices, int32_t ordinal, void *data,
+        size_t bytes, const near_pinned_options *options, near_pinned **pinned, near_error *error);
+    void (*near_pinned_free)(near_pinned *pinned);
+    void *(*near_pinned_data)(const near_pinned *pinned);
+    size_t (*near_pinned_bytes)(const near_pinned *pinned);
+    near_status (*near_pinned_used_on)(near_pinned *pinned, stream_pool *streams, uint64_t id);
+    near_status (*near_pinned_free_after)(near_pinned *pinned, stream_pool *streams, uint64_t id);
+    near_status (*numa_pool_trim_pinned)(numa_pool *pool, device_pool *devices, uint32_t node, size_t keep_bytes,
+        size_t *freed_bytes, near_error *error);
+    near_status (*numa_pool_pinned_stats)(numa_pool *pool, device_pool *devices, uint32_t node,
+        near_pinned_stats *stats, near_error *error);
+    near_status (*near_pinned_get_info)(const near_pinned *pinned, near_pinned_info *info, near_error *error);
+    near_status (*near_pinned_placement)(const near_pinned *pinned, near_placement *placement, near_error *error);
+    near_status (*near_pinned_nodes)(const near_pinned *pinned, near_node_pages *nodes, size_t capacity, size_t *needed,
+        near_error *error);
+    near_status (*near_pinned_reason)(const near_pinned *pinned, int32_t method, int32_t *reason_code, char *text,
+        size_t capacity);
+    near_status (*near_pinned_descriptor)(const near_pinned *pinned, int32_t *descriptor);
+    const char *(*near_pinned_method_name)(int32_t method);
+    near_status (*numa_pool_request_pinned)(numa_pool *pool, device_pool *devices, int32_t ordinal, size_t bytes,
+        const near_pinned_options *options, near_pinned_request **request, near_error *error);
+    near_status (*near_pinned_request_wait)(near_pinned_request *request, uint64_t timeout_ns, near_pinned **pinned,
+        near_error *error);
+    near_status (*near_pinned_request_then)(near_pinned_request *request, numa_pool *workers, uint32_t node,
+        const near_task *task, numa_pool_group *group, near_error *error);
+    near_status (*near_pinned_request_progress)(const near_pinned_request *request, near_pinned_progress *progress);
+    near_status (*near_pinned_request_cancel)(near_pinned_request *request);
+    void (*near_pinned_request_destroy)(near_pinned_request *request);
     /** @} */
 } near_api;
 /* clang-format on */

@@ -42,7 +42,10 @@ enum {
     NEAR_REASON_ONE_NODE = 16,        /**< the machine has one node: everything is near */
     NEAR_REASON_UNKNOWN_NODE = 17,    /**< the node of the caller or the device is not known */
     NEAR_REASON_NOT_STARTED = 18,     /**< threads have not started yet */
-    NEAR_REASON_SYSTEM = 19           /**< a system call failed for another reason, named in the sentence */
+    NEAR_REASON_SYSTEM = 19,          /**< a system call failed for another reason, named in the sentence */
+    NEAR_REASON_DRIVER = 20,          /**< the GPU's driver does not have it, or refused */
+    NEAR_REASON_NOT_LOCKED = 21,      /**< this driver faults pages in and does not lock them: they may move */
+    NEAR_REASON_NOT_ASKED = 22        /**< the options leave it out */
 };
 
 /** A nanosecond count that means: wait as long as it takes. */

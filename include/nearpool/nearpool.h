@@ -28,6 +28,10 @@
 #include <nearpool/numa_pool_group.h>
 #include <nearpool/numa_pool_run.h>
 #include <nearpool/numa_pool_stats.h>
+#include <nearpool/pinned.h>
+#include <nearpool/pinned_cache.h>
+#include <nearpool/pinned_query.h>
+#include <nearpool/pinned_request.h>
 #include <nearpool/region.h>
 #include <nearpool/region_change.h>
 #include <nearpool/status.h>

@@ -57,7 +57,8 @@ enum {
     NEAR_E_FORKED = -22,       /**< the object was made in the parent of this process */
     NEAR_E_WRONG_THREAD = -23, /**< only the thread that made the object may do this */
     NEAR_E_VERSION = -24,      /**< a struct has a size or a field that this library does not know */
-    NEAR_E_INTERNAL = -25      /**< a defect of nearpool: please report it */
+    NEAR_E_INTERNAL = -25,     /**< a defect of nearpool: please report it */
+    NEAR_E_CANCELLED = -26     /**< somebody has cancelled it */
 };
 
 /** The values of near_error::native_domain. */

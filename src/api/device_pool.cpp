@@ -2,6 +2,7 @@
 #include "api/boundary.hpp"
 #include "api/default_pool.hpp"
 #include "api/handles.hpp"
+#include "api/pinned_caches.hpp"
 #include "api/process.hpp"
 
 #include <nearpool/device_pool.h>
@@ -120,6 +121,7 @@ near_status device_pool_default(device_pool **pool, near_error *error) {
 
 void device_pool_destroy(device_pool *pool) {
     if (pool != nullptr && !pool_of(pool)->process_wide()) {
+        const EndOfCaches end(pool_of(pool));
         pool_of(pool)->release();
     }
 }

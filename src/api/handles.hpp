@@ -5,6 +5,7 @@
 #include "pools/device/pool.hpp"
 #include "pools/numa/group.hpp"
 #include "pools/numa/pool.hpp"
+#include "pools/pinned/request.hpp"
 #include "pools/stream/pool.hpp"
 
 namespace nearpool::api {
@@ -40,6 +41,25 @@ inline const stream::Pool *pool_of(const stream_pool *handle) {
 }
 inline stream_pool *handle_of(stream::Pool *pool) {
     return reinterpret_cast<stream_pool *>(pool);
+}
+
+inline pinned::Block *block_of(near_pinned *handle) {
+    return reinterpret_cast<pinned::Block *>(handle);
+}
+inline const pinned::Block *block_of(const near_pinned *handle) {
+    return reinterpret_cast<const pinned::Block *>(handle);
+}
+inline near_pinned *handle_of(pinned::Block *block) {
+    return reinterpret_cast<near_pinned *>(block);
+}
+inline pinned::Request *request_of(near_pinned_request *handle) {
+    return reinterpret_cast<pinned::Request *>(handle);
+}
+inline const pinned::Request *request_of(const near_pinned_request *handle) {
+    return reinterpret_cast<const pinned::Request *>(handle);
+}
+inline near_pinned_request *handle_of(pinned::Request *request) {
+    return reinterpret_cast<near_pinned_request *>(request);
 }
 
 // What every call on a pool that was made before a fork answers in the child.

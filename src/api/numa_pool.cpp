@@ -2,6 +2,7 @@
 #include "api/boundary.hpp"
 #include "api/default_pool.hpp"
 #include "api/handles.hpp"
+#include "api/pinned_caches.hpp"
 #include "api/process.hpp"
 #include "pools/numa/worker.hpp"
 
@@ -31,6 +32,7 @@ Result<numa::PoolOptions> pool_options(const numa_pool_options &from) {
     options.thread_start = from.thread_start;
     options.thread_stop = from.thread_stop;
     options.user_data = from.user_data;
+    options.pinned_limit_bytes = from.pinned_limit_bytes;
     return options;
 }
 
@@ -86,6 +88,7 @@ near_status numa_pool_default(numa_pool **pool, near_error *error) {
 
 void numa_pool_destroy(numa_pool *pool) {
     if (pool != nullptr && !pool_of(pool)->process_wide()) {
+        const EndOfCaches end(pool_of(pool)); // first: a task may wait for memory
         pool_of(pool)->destroy();
     }
 }

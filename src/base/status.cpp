@@ -12,7 +12,7 @@ struct Entry {
 };
 
 // In the order of the numbers: index n is status -n.
-constexpr std::array<Entry, 26> statuses{{
+constexpr std::array<Entry, 27> statuses{{
     {"NEAR_OK", "done"},
     {"NEAR_E_INVALID", "an argument has a value that this call cannot take"},
     {"NEAR_E_NO_NODE", "there is no such NUMA node"},
@@ -39,15 +39,17 @@ constexpr std::array<Entry, 26> statuses{{
     {"NEAR_E_WRONG_THREAD", "only the thread that made the object may do this"},
     {"NEAR_E_VERSION", "a struct has a size or a field that this library does not know"},
     {"NEAR_E_INTERNAL", "a defect of nearpool: please report it"},
+    {"NEAR_E_CANCELLED", "somebody has cancelled it"},
 }};
-static_assert(statuses.size() == static_cast<std::size_t>(-NEAR_E_INTERNAL) + 1);
+static_assert(statuses.size() == static_cast<std::size_t>(-NEAR_E_CANCELLED) + 1);
 
 constexpr std::array<const char *, 3> levels{"none", "best effort", "strict"};
 
-constexpr std::array<const char *, NEAR_REASON_SYSTEM + 1> reasons{
-    "none",           "not this machine", "forbidden",   "kernel",       "not faulted in", "elsewhere",     "sampled",
-    "cannot look",    "regular file",     "not allowed", "no CPUs",      "no memory",      "no huge pages", "CPU quota",
-    "resource limit", "NUMA balancing",   "one node",    "unknown node", "not started",    "system call",
+constexpr std::array<const char *, NEAR_REASON_NOT_ASKED + 1> reasons{
+    "none",          "not this machine", "forbidden",      "kernel",         "not faulted in", "elsewhere",
+    "sampled",       "cannot look",      "regular file",   "not allowed",    "no CPUs",        "no memory",
+    "no huge pages", "CPU quota",        "resource limit", "NUMA balancing", "one node",       "unknown node",
+    "not started",   "system call",      "driver",         "not locked",     "not asked",
 };
 
 template <class Table> const char *at(const Table &table, int32_t index) {

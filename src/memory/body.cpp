@@ -144,7 +144,7 @@ Done Region::Body::fault(int32_t how) {
         return loose;
     }
     const bool blocks = rung != NEAR_PAGES_BASE && may_have_huge_pages();
-    const CrewOutcome outcome = fault_in(site(), mapping, *arrangement, how == NEAR_PREFAULT_HERE, blocks);
+    const CrewOutcome outcome = fault_in(site(), mapping, *arrangement, how == NEAR_PREFAULT_HERE, blocks, progress);
     unpinned = outcome.unpinned;
     by_caller = outcome.by_caller;
     if (by_caller) {

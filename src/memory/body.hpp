@@ -31,6 +31,9 @@ struct Region::Body {
     int32_t rung = NEAR_PAGES_DEFAULT; // reached; a transparent one may turn out to be base pages
     PagesNote note;
 
+    Progress *progress = nullptr; // while the region is made
+    std::optional<Census> first;  // what was seen then, if its pages were faulted in
+
     ForkMutex mutex; // guards what follows
     std::unique_ptr<Arrangement> arrangement;
     std::size_t faulted_pages = 0;  // known to be in: for where nobody may look
@@ -39,7 +42,7 @@ struct Region::Body {
     std::optional<ForkMark> locked; // in memory, in the process that did it
 
     Site site() const { return Site{ports, *topology, crew}; }
-    bool binds() const { return takes_policy(*topology, mapping); }
+    bool binds() const { return !spec.by_touch && takes_policy(*topology, mapping); }
     std::size_t huge_bytes(const Census &census) const;
     bool may_have_huge_pages() const; // transparent ones
 

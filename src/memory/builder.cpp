@@ -72,8 +72,8 @@ PagesNote note_of(const Error &error) {
 
 class Builder {
 public:
-    Builder(const Ports &ports, Ref<const Topology> topology, Crew &crew, const RegionSpec &spec)
-        : ports_(ports), topology_(std::move(topology)), crew_(crew), spec_(spec) {}
+    Builder(const Ports &ports, Ref<const Topology> topology, Crew &crew, const RegionSpec &spec, Progress *progress)
+        : ports_(ports), topology_(std::move(topology)), crew_(crew), spec_(spec), progress_(progress) {}
 
     Result<std::unique_ptr<Body>> build() {
         PagesNote first;
@@ -87,6 +87,7 @@ public:
                 if (made.value()->note.reason == NEAR_REASON_NONE) {
                     made.value()->note = first;
                 }
+                made.value()->progress = nullptr;
                 return made;
             }
             if (first.reason == NEAR_REASON_NONE) {
@@ -112,6 +113,7 @@ private:
         }
         auto body = std::make_unique<Body>(ports_, topology_, crew_, spec_, mapping.take());
         body->rung = rung;
+        body->progress = progress_;
         body->arrangement =
             std::make_unique<Arrangement>(arrange(ports_, *topology_, body->mapping, spec_.policy, spec_.nodes));
         body->arrangement->strict = spec_.strict;
@@ -229,8 +231,8 @@ private:
         if (Done done = body->fault(how); !done) {
             return from_pool ? Done(miss(note_of(done.error()))) : done;
         }
-        const Census census = body->settle(body->may_sample());
-        const Enforcement enforcement = body->judge(census);
+        body->first = body->settle(body->may_sample());
+        const Enforcement enforcement = body->judge(*body->first);
         if (!spec_.strict || enforcement.level == NEAR_LEVEL_STRICT) {
             return {};
         }
@@ -246,17 +248,18 @@ private:
     const Ref<const Topology> topology_;
     Crew &crew_;
     const RegionSpec &spec_;
+    Progress *const progress_;
     PagesNote missed_;
 };
 
 } // namespace
 
 Result<std::unique_ptr<Region>> Region::create(const Ports &ports, Ref<const Topology> topology, Crew &crew,
-                                               const RegionSpec &spec) {
+                                               const RegionSpec &spec, Progress *progress) {
     if (spec.strict && !topology->this_machine()) {
         return fail(NEAR_E_STRICT, "the topology describes another machine, so nothing can be placed on its nodes");
     }
-    Builder builder(ports, std::move(topology), crew, spec);
+    Builder builder(ports, std::move(topology), crew, spec, progress);
     Result<std::unique_ptr<Body>> body = builder.build();
     if (!body) {
         return body.error();

@@ -21,14 +21,24 @@ struct Piece {
 
 class Faulter {
 public:
-    Faulter(const Site &site, const Mapping &mapping, bool blocks)
-        : memory_(site.ports.memory), mapping_(mapping), blocks_(blocks),
+    Faulter(const Site &site, const Mapping &mapping, bool blocks, Progress *progress)
+        : memory_(site.ports.memory), mapping_(mapping), blocks_(blocks), progress_(progress),
           writes_(mapping.writable() && mapping.takes_policy()),
           advice_(writes_ ? sys::advice_populate_write : sys::advice_populate_read) {}
 
-    // 0 or -errno. Where the kernel cannot populate (before 5.14, or a filter), pages are touched instead; never those
-    // of the pool: touching one that is not to be had is SIGBUS.
+    // 0 or -errno.
     int fault(std::size_t begin, std::size_t end) {
+        if (progress_ != nullptr && !progress_->go_on(0)) {
+            return -ECANCELED;
+        }
+        const int error = fault_range(begin, end);
+        return error == 0 && progress_ != nullptr && !progress_->go_on(end - begin) ? -ECANCELED : error;
+    }
+
+private:
+    // Where the kernel cannot populate (before 5.14, or a filter), pages are touched instead; never those of the pool:
+    // touching one that is not to be had is SIGBUS.
+    int fault_range(std::size_t begin, std::size_t end) {
         if (blocks_ || mapping_.page_bytes() == large_page_bytes) {
             start_at_ends(begin, end);
         }
@@ -41,7 +51,6 @@ public:
         return 0;
     }
 
-private:
     // A huge page is cleared from the far end to the address that faults: the last base page of each makes that the
     // direction in which memory is fast. What fails here fails again, and is seen, below.
     void start_at_ends(std::size_t begin, std::size_t end) {
@@ -80,6 +89,7 @@ private:
     MemoryPort &memory_;
     const Mapping &mapping_;
     const bool blocks_;
+    Progress *const progress_;
     const bool writes_;
     const int advice_;
 };
@@ -120,8 +130,9 @@ std::vector<Piece> pieces_of(const Topology &topology, const Mapping &mapping, c
 
 } // namespace
 
-CrewOutcome fault_in(const Site &site, const Mapping &mapping, const Arrangement &arrangement, bool here, bool blocks) {
-    Faulter faulter(site, mapping, blocks);
+CrewOutcome fault_in(const Site &site, const Mapping &mapping, const Arrangement &arrangement, bool here, bool blocks,
+                     Progress *progress) {
+    Faulter faulter(site, mapping, blocks, progress);
     CrewOutcome outcome;
     if (here || arrangement.target.usable.empty()) {
         outcome.error = faulter.fault(0, mapping.bytes());

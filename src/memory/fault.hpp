@@ -7,6 +7,8 @@
 namespace nearpool {
 
 // By the caller, or in parallel by the crew of the target nodes. `blocks`: there may be transparent huge pages.
-CrewOutcome fault_in(const Site &site, const Mapping &mapping, const Arrangement &arrangement, bool here, bool blocks);
+// `progress`, if there is one, can end it: the outcome is then -ECANCELED.
+CrewOutcome fault_in(const Site &site, const Mapping &mapping, const Arrangement &arrangement, bool here, bool blocks,
+                     Progress *progress);
 
 } // namespace nearpool

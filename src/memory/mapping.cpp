@@ -71,6 +71,14 @@ Result<Mapping> Mapping::make(const Ports &ports, const RegionSpec &spec, int32_
     return mapping;
 }
 
+Mapping Mapping::of_others(const Ports &ports, char *data, std::size_t bytes, std::size_t page_bytes) {
+    Mapping mapping(ports);
+    mapping.data_ = data;
+    mapping.bytes_ = bytes;
+    mapping.page_bytes_ = page_bytes;
+    return mapping;
+}
+
 // O_NONBLOCK: a path that names a pipe must not hold the caller.
 Done Mapping::open(const RegionSpec &spec) {
     writable_ = (spec.flags & NEAR_REGION_READ_ONLY) == 0;

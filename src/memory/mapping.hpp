@@ -17,6 +17,9 @@ public:
     // mapping.
     static Result<Mapping> make(const Ports &ports, const RegionSpec &spec, int32_t pages);
 
+    // Memory that somebody else has mapped and will unmap. Whole pages; page_bytes: those that it is looked at in.
+    static Mapping of_others(const Ports &ports, char *data, std::size_t bytes, std::size_t page_bytes);
+
     Mapping(Mapping &&other) noexcept;
     Mapping &operator=(Mapping &&) = delete;
     Mapping(const Mapping &) = delete;

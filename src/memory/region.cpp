@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "memory/body.hpp"
+#include "memory/range.hpp"
 
 namespace nearpool {
 
@@ -25,6 +26,15 @@ Result<int32_t> Region::descriptor() const {
 near_placement Region::placement() {
     const std::lock_guard<ForkMutex> lock(body_->mutex);
     return body_->describe(body_->look(body_->may_sample()));
+}
+
+Settled Region::settled() const {
+    const std::lock_guard<ForkMutex> lock(body_->mutex);
+    Settled settled;
+    settled.census = body_->first.value_or(Census());
+    settled.placement = body_->describe(settled.census);
+    settled.bind_error = body_->binds() ? body_->arrangement->bind_error : 0;
+    return settled;
 }
 
 Result<std::vector<near_node_pages>> Region::nodes() {

@@ -25,6 +25,7 @@ struct RegionSpec {
     bool strict = false;
     uint32_t flags = 0;
     bool sample = false;
+    bool by_touch = false; // nothing is bound: pages go where the threads are that fault them in
     std::string path;
     uint64_t file_offset = 0;
 };
@@ -36,11 +37,21 @@ Result<RegionSpec> region_spec(const Topology &topology, std::size_t bytes, cons
 Result<std::vector<uint32_t>> policy_nodes(const Topology &topology, int32_t policy, const uint32_t *nodes,
                                            std::size_t node_count, bool strict);
 
+// Who wants to know how far a long prefault has come, and may end it.
+class Progress {
+public:
+    virtual ~Progress() = default;
+    // So many bytes more are in; called by several threads. False: no more.
+    virtual bool go_on(std::size_t bytes) noexcept = 0;
+};
+
+struct Settled; // memory/range.hpp
+
 // One region. Any thread may call, at any time, also in a child of fork(); a near_region * is a Region *.
 class Region {
 public:
     static Result<std::unique_ptr<Region>> create(const Ports &ports, Ref<const Topology> topology, Crew &crew,
-                                                  const RegionSpec &spec);
+                                                  const RegionSpec &spec, Progress *progress = nullptr);
     ~Region();
     Region(const Region &) = delete;
     Region &operator=(const Region &) = delete;
@@ -50,6 +61,7 @@ public:
     Result<int32_t> descriptor() const;
 
     near_placement placement();
+    Settled settled() const; // as it was then, without looking again
     Result<std::vector<near_node_pages>> nodes();
 
     Done prefault(int32_t how);

@@ -13,6 +13,10 @@
 #include <nearpool/numa_pool_group.h>
 #include <nearpool/numa_pool_run.h>
 #include <nearpool/numa_pool_stats.h>
+#include <nearpool/pinned.h>
+#include <nearpool/pinned_cache.h>
+#include <nearpool/pinned_query.h>
+#include <nearpool/pinned_request.h>
 #include <nearpool/region.h>
 #include <nearpool/region_change.h>
 #include <nearpool/status.h>
@@ -101,7 +105,7 @@ OFFSET(device_pool_skipped, status, 8);
 OFFSET(device_pool_skipped, native_code, 12);
 OFFSET(device_pool_skipped, reason, 16);
 
-SIZE(numa_pool_options, 88);
+SIZE(numa_pool_options, 96);
 OFFSET(numa_pool_options, struct_size, 0);
 OFFSET(numa_pool_options, steal_policy, 4);
 OFFSET(numa_pool_options, topology, 8);
@@ -115,6 +119,7 @@ OFFSET(numa_pool_options, steal_delay_ns, 56);
 OFFSET(numa_pool_options, thread_start, 64);
 OFFSET(numa_pool_options, thread_stop, 72);
 OFFSET(numa_pool_options, user_data, 80);
+OFFSET(numa_pool_options, pinned_limit_bytes, 88);
 
 SIZE(numa_pool_group_counts, 40);
 OFFSET(numa_pool_group_counts, struct_size, 0);
@@ -156,6 +161,49 @@ OFFSET(numa_pool_counts, queued, 48);
 OFFSET(numa_pool_counts, taken, 56);
 OFFSET(numa_pool_counts, wakeups, 64);
 OFFSET(numa_pool_counts, busy_ns, 72);
+
+SIZE(near_pinned_options, 48);
+OFFSET(near_pinned_options, struct_size, 0);
+OFFSET(near_pinned_options, strict, 4);
+OFFSET(near_pinned_options, pages, 8);
+OFFSET(near_pinned_options, flags, 12);
+OFFSET(near_pinned_options, methods, 16);
+OFFSET(near_pinned_options, reserved, 20);
+OFFSET(near_pinned_options, alignment, 24);
+OFFSET(near_pinned_options, chunk_bytes, 32);
+OFFSET(near_pinned_options, timeout_ns, 40);
+
+SIZE(near_pinned_stats, 96);
+OFFSET(near_pinned_stats, struct_size, 0);
+OFFSET(near_pinned_stats, reserved, 4);
+OFFSET(near_pinned_stats, hits, 8);
+OFFSET(near_pinned_stats, misses, 16);
+OFFSET(near_pinned_stats, live_count, 24);
+OFFSET(near_pinned_stats, live_bytes, 32);
+OFFSET(near_pinned_stats, peak_live_bytes, 40);
+OFFSET(near_pinned_stats, waiting_bytes, 48);
+OFFSET(near_pinned_stats, idle_bytes, 56);
+OFFSET(near_pinned_stats, held_bytes, 64);
+OFFSET(near_pinned_stats, limit_bytes, 72);
+OFFSET(near_pinned_stats, pinning_ns, 80);
+OFFSET(near_pinned_stats, bookkeeping_bytes, 88);
+
+SIZE(near_pinned_info, 48);
+OFFSET(near_pinned_info, struct_size, 0);
+OFFSET(near_pinned_info, method, 4);
+OFFSET(near_pinned_info, ordinal, 8);
+OFFSET(near_pinned_info, node, 12);
+OFFSET(near_pinned_info, device_pointer, 16);
+OFFSET(near_pinned_info, bytes, 24);
+OFFSET(near_pinned_info, span_bytes, 32);
+OFFSET(near_pinned_info, chunk_count, 40);
+
+SIZE(near_pinned_progress, 32);
+OFFSET(near_pinned_progress, struct_size, 0);
+OFFSET(near_pinned_progress, state, 4);
+OFFSET(near_pinned_progress, bytes, 8);
+OFFSET(near_pinned_progress, faulted_bytes, 16);
+OFFSET(near_pinned_progress, locked_bytes, 24);
 
 SIZE(near_region_options, 64);
 OFFSET(near_region_options, struct_size, 0);

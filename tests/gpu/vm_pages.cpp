@@ -183,7 +183,7 @@ bool forbid_mbind() {
 }
 
 TEST_F(VmGpuPages, ThatTheKernelDoesNotPlaceAreRefused) {
-    constexpr CUresult cuda_error_operating_system = 304;
+    static constexpr CUresult cuda_error_operating_system = 304;
     ASSERT_EQ(driver()->init(0), cuda_success);
     std::thread([] {
         ASSERT_TRUE(forbid_mbind());

@@ -24,7 +24,8 @@ struct PoolOptions {
     numa_pool_thread_fn thread_start = nullptr;
     numa_pool_thread_fn thread_stop = nullptr;
     void *user_data = nullptr;
-    bool process_wide = false; // starts its threads with the first task; cannot be shut down
+    uint64_t pinned_limit_bytes = 0; // for who page-locks memory for the pool; 0: the default
+    bool process_wide = false;       // starts its threads with the first task; cannot be shut down
 };
 
 class Pool final : public RefCounted {
@@ -45,6 +46,9 @@ public:
 
     bool forked() const { return mark_.forked(); }
     bool process_wide() const { return options_.process_wide; }
+    // Its destruction comes next: what its tasks ask for from now on could outlive it.
+    void begin_end() { ending_.store(true, std::memory_order_release); }
+    bool ending() const { return ending_.load(std::memory_order_acquire) || closed_.load(std::memory_order_acquire); }
     const Topology &topology() const { return *topology_; }
     const Plan &plan() const { return plan_; }
     const PoolOptions &options() const { return options_; }
@@ -124,6 +128,7 @@ private:
     // of a waiter, a closing thread and a worker that has ended the last task sees what the others wrote.
     alignas(128) std::atomic<uint64_t> idle_{0};
     std::atomic<uint32_t> idle_epoch_{0};
+    std::atomic<bool> ending_{false};
     std::atomic<bool> closed_{false};
     std::atomic<bool> finished_{false};
     std::atomic<bool> detached_{false};

@@ -5,6 +5,7 @@
 #include "base/fork_mark.hpp"
 #include "base/ref.hpp"
 #include "pools/device/pool.hpp"
+#include "pools/stream/mark.hpp"
 #include "pools/stream/pending.hpp"
 #include "pools/stream/slot.hpp"
 
@@ -41,6 +42,7 @@ public:
     Done query(uint64_t id, bool *done);
     Done synchronize(uint64_t id, uint64_t timeout_ns);
     Done wait_on(uint64_t id, Pool &other, uint64_t other_id);
+    Result<Mark> mark(uint64_t id);
     Done can_then(uint64_t id) const;                                // before the task is accepted elsewhere
     Done then(uint64_t id, std::unique_ptr<Submission> &submission); // taken when NEAR_OK is returned
 

@@ -76,29 +76,18 @@ Done Pool::synchronize(uint64_t id, uint64_t timeout_ns) {
     return code == cuda_success ? Done() : driver_.error(code, "cuStreamSynchronize");
 }
 
-namespace {
-
-// An event for one wait. The driver keeps a destroyed one as long as a stream needs it.
-class Event {
-public:
-    explicit Event(const Driver &driver) : driver_(driver), code_(driver.event_create(&event_, event_disable_timing)) {}
-    ~Event() {
-        if (code_ == cuda_success) {
-            driver_.event_destroy(event_);
-        }
+// What the stream has to do now, for whoever waits for that.
+Result<Mark> Pool::mark(uint64_t id) {
+    const Current current(driver_, context_);
+    if (Done ok = current.entered(); !ok) {
+        return ok.error();
     }
-    Event(const Event &) = delete;
-    Event &operator=(const Event &) = delete;
-    CUresult code() const { return code_; }
-    CUevent get() const { return event_; }
-
-private:
-    const Driver &driver_;
-    CUevent event_ = nullptr;
-    const CUresult code_;
-};
-
-} // namespace
+    const Result<CUstream> stream = usable(id);
+    if (!stream) {
+        return stream.error();
+    }
+    return Mark::make(devices_, device_, context_, stream.value());
+}
 
 Done Pool::wait_on(uint64_t id, Pool &other, uint64_t other_id) {
     const Current current(driver_, context_);
@@ -109,26 +98,11 @@ Done Pool::wait_on(uint64_t id, Pool &other, uint64_t other_id) {
     if (!stream) {
         return stream.error();
     }
-    const Current there(other.driver_, other.context_);
-    if (Done ok = there.entered(); !ok) {
-        return ok;
+    const Result<Mark> mark = other.mark(other_id);
+    if (!mark) {
+        return mark.error();
     }
-    const Result<CUstream> awaited = other.usable(other_id);
-    if (!awaited) {
-        return awaited.error();
-    }
-    const Event event(driver_);
-    if (event.code() != cuda_success) {
-        return driver_.error(event.code(), "cuEventCreate");
-    }
-    if (const CUresult code = driver_.event_record(event.get(), awaited.value()); code != cuda_success) {
-        return driver_.error(code, "cuEventRecord");
-    }
-    const Current here(driver_, context_);
-    if (Done ok = here.entered(); !ok) {
-        return ok;
-    }
-    const CUresult code = driver_.stream_wait_event(stream.value(), event.get(), 0);
+    const CUresult code = driver_.stream_wait_event(stream.value(), mark.value().event(), 0);
     return code == cuda_success ? Done() : driver_.error(code, "cuStreamWaitEvent");
 }
 

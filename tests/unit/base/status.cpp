@@ -15,7 +15,7 @@ namespace {
 TEST(Status, EveryNumberHasANameAndATextOfItsOwn) {
     std::set<std::string> names;
     std::set<std::string> texts;
-    for (near_status status = NEAR_OK; status >= NEAR_E_INTERNAL; status--) {
+    for (near_status status = NEAR_OK; status >= NEAR_E_CANCELLED; status--) {
         const std::string name = status_name(status);
         EXPECT_TRUE(names.insert(name).second) << status << " has the name of another: " << name;
         EXPECT_TRUE(texts.insert(status_text(status)).second) << status << " has the text of another";
@@ -52,11 +52,12 @@ TEST(Status, NamesAreThoseOfTheHeader) {
     CHECK_NAME(NEAR_E_WRONG_THREAD);
     CHECK_NAME(NEAR_E_VERSION);
     CHECK_NAME(NEAR_E_INTERNAL);
+    CHECK_NAME(NEAR_E_CANCELLED);
 #undef CHECK_NAME
 }
 
 TEST(Status, WhatIsNoStatusIsUnknown) {
-    for (const near_status status : {1, NEAR_E_INTERNAL - 1, INT32_MAX, INT32_MIN}) {
+    for (const near_status status : {1, NEAR_E_CANCELLED - 1, INT32_MAX, INT32_MIN}) {
         EXPECT_STREQ(status_name(status), "unknown status");
         EXPECT_STREQ(status_text(status), "unknown status");
     }
@@ -69,14 +70,14 @@ TEST(Status, EveryLevelAndReasonHasANameOfItsOwn) {
     }
     EXPECT_EQ(levels, (std::set<std::string>{"none", "best effort", "strict"}));
     std::set<std::string> reasons;
-    for (int32_t reason = NEAR_REASON_NONE; reason <= NEAR_REASON_SYSTEM; reason++) {
+    for (int32_t reason = NEAR_REASON_NONE; reason <= NEAR_REASON_NOT_ASKED; reason++) {
         EXPECT_TRUE(reasons.insert(reason_name(reason)).second) << reason;
     }
     EXPECT_EQ(reasons.count("unknown"), 0U);
     EXPECT_STREQ(level_name(-1), "unknown");
     EXPECT_STREQ(level_name(3), "unknown");
     EXPECT_STREQ(reason_name(-1), "unknown");
-    EXPECT_STREQ(reason_name(NEAR_REASON_SYSTEM + 1), "unknown");
+    EXPECT_STREQ(reason_name(NEAR_REASON_NOT_ASKED + 1), "unknown");
 }
 
 TEST(Status, ReasonsAreNamedAsTheyAreNumbered) {
@@ -90,6 +91,9 @@ TEST(Status, ReasonsAreNamedAsTheyAreNumbered) {
     EXPECT_STREQ(reason_name(NEAR_REASON_BALANCING), "NUMA balancing");
     EXPECT_STREQ(reason_name(NEAR_REASON_NOT_STARTED), "not started");
     EXPECT_STREQ(reason_name(NEAR_REASON_SYSTEM), "system call");
+    EXPECT_STREQ(reason_name(NEAR_REASON_DRIVER), "driver");
+    EXPECT_STREQ(reason_name(NEAR_REASON_NOT_LOCKED), "not locked");
+    EXPECT_STREQ(reason_name(NEAR_REASON_NOT_ASKED), "not asked");
 }
 
 TEST(Status, EnforcementSaysItsLevelAndItsReason) {

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pools/pinned/registration.hpp"
+
+#include "base/log.hpp"
+#include "cuda/current.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace nearpool::pinned {
+namespace {
+
+using namespace cuda;
+
+constexpr std::size_t usual_chunk = std::size_t{64} << 30U;
+constexpr std::size_t capped_chunk = std::size_t{2} << 30U; // must be less
+
+// Linux 6.11 to 6.13 lock less than 2 GiB in one call.
+bool kernel_caps_locking(FilePort &files) {
+    std::string release;
+    unsigned major = 0;
+    unsigned minor = 0;
+    return files.read("/proc/sys/kernel/osrelease", &release) == 0 &&
+           std::sscanf(release.c_str(), "%u.%u", &major, &minor) == 2 && major == 6 && minor >= 11 && minor <= 13;
+}
+
+bool is_gone(CUresult code) {
+    return code == cuda_success || code == cuda_error_deinitialized || code == cuda_error_context_is_destroyed ||
+           code == cuda_error_host_memory_not_registered;
+}
+
+} // namespace
+
+std::size_t chunk_size(FilePort &files, std::size_t asked, std::size_t page_bytes) {
+    const std::size_t most = kernel_caps_locking(files) ? capped_chunk - base_page_bytes() : usual_chunk;
+    const std::size_t wanted = asked == 0 ? most : std::min(asked, most);
+    return std::max(wanted / page_bytes * page_bytes, page_bytes);
+}
+
+Registration::Registration(Registration &&other) noexcept
+    : device_(other.device_), context_(other.context_), chunks_(std::move(other.chunks_)) {
+    other.chunks_.clear();
+}
+
+Registration::~Registration() {
+    if (chunks_.empty()) {
+        return;
+    }
+    const Current current(device_->driver(), context_);
+    for (auto chunk = chunks_.rbegin(); chunk != chunks_.rend(); ++chunk) {
+        unlock(*chunk);
+    }
+}
+
+// A driver that refuses is asked once more: the range is still ours, so nobody else's can be meant.
+void Registration::unlock(char *chunk) const noexcept {
+    const Driver &driver = device_->driver();
+    CUresult code = driver.mem_host_unregister(chunk);
+    if (!is_gone(code)) {
+        code = driver.mem_host_unregister(chunk);
+    }
+    if (!is_gone(code)) {
+        log(NEAR_LOG_WARN, "device %d: the driver does not unlock the memory at %p: %s", device_->facts().ordinal,
+            static_cast<void *>(chunk), driver.name_of(code));
+    }
+}
+
+Done Registration::lock(char *data, std::size_t bytes, std::size_t chunk_bytes, Steps &steps) {
+    const Driver &driver = device_->driver();
+    const Current current(driver, context_);
+    if (Done ok = current.entered(); !ok) {
+        return ok;
+    }
+    chunks_.reserve((bytes - 1) / chunk_bytes + 1);
+    for (std::size_t done = 0; done < bytes; done += chunk_bytes) {
+        if (!steps.wanted()) {
+            return fail(NEAR_E_CANCELLED, "%zu of %zu bytes were page-locked, and nobody waits for them", done, bytes);
+        }
+        const std::size_t length = std::min(chunk_bytes, bytes - done);
+        const CUresult code =
+            driver.mem_host_register(data + done, length, host_register_portable | host_register_device_map);
+        if (code != cuda_success) {
+            return driver.error(code, "cuMemHostRegister");
+        }
+        chunks_.push_back(data + done);
+        steps.locked(length);
+    }
+    return {};
+}
+
+} // namespace nearpool::pinned

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Page-locking memory that is there already, in chunks: one call of 512 GiB fails, and a long one holds up every mmap
+// of this process and every GPU call of the machine.
+#pragma once
+
+#include "pools/device/device.hpp"
+#include "pools/pinned/steps.hpp"
+
+#include <vector>
+
+namespace nearpool::pinned {
+
+// Chunks of a range: at most as long as asked (0: as is good), whole pages of `page_bytes`, and no longer than this
+// kernel can lock at once.
+std::size_t chunk_size(FilePort &files, std::size_t asked, std::size_t page_bytes);
+
+// The registrations of one range in the context of a device, which must outlive them. What goes gives them back, the
+// last first, on any thread.
+class Registration {
+public:
+    Registration(device::Device &device, cuda::CUcontext context) : device_(&device), context_(context) {}
+    Registration(Registration &&other) noexcept;
+    Registration &operator=(Registration &&) = delete;
+    Registration(const Registration &) = delete;
+    Registration &operator=(const Registration &) = delete;
+    ~Registration();
+
+    // Once. NEAR_E_CUDA; NEAR_E_CANCELLED where nobody wants it any more. What was locked until then stays so.
+    Done lock(char *data, std::size_t bytes, std::size_t chunk_bytes, Steps &steps);
+
+    std::size_t chunk_count() const { return chunks_.size(); }
+
+private:
+    void unlock(char *chunk) const noexcept;
+
+    device::Device *device_;
+    cuda::CUcontext context_;
+    std::vector<char *> chunks_;
+};
+
+} // namespace nearpool::pinned
