@@ -13,8 +13,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <queue>
 #include <random>
+#include <string>
 #include <utility>
 #include <vector>
 

@@ -14,7 +14,7 @@ constexpr std::size_t mebibyte = std::size_t{1} << 20;
 constexpr std::size_t huge_page = 2 * mebibyte;
 
 // Of each class, before a larger one has its turn; and when no class had any.
-constexpr unsigned few_looks = 16;
+constexpr unsigned few_looks = 4;
 constexpr unsigned all_looks = UINT32_MAX;
 
 // A request of no bytes gets a unit.
@@ -163,9 +163,8 @@ Block *Heap::join(Block *block, Block *after) noexcept {
     return block;
 }
 
-// Small heaps grow by a quarter, large ones by a sixteenth, and that not without end: the new span is mostly free when
-// a heap is at its largest. More growth and less of it left no less of a heap in pieces, see
-// tests/bench/pinned_heap.cpp.
+// Small heaps grow by a quarter, large ones by a sixteenth, and none by more than 256 MiB: when a heap is at its
+// largest, the newest span is mostly free. Other shares changed little, see tests/bench/pinned_heap.cpp.
 std::size_t span_size(std::size_t bytes, std::size_t reserved) {
     const std::size_t quarter = std::clamp(reserved / 4, huge_page, 64 * mebibyte);
     const std::size_t growth = std::clamp(reserved / 16, quarter, 256 * mebibyte);

@@ -11,8 +11,7 @@ namespace nearpool::pinned {
 
 class Heap {
 public:
-    // A new span, not empty and in whole pages, beside which no other lies. The block that is all of it, in use.
-    // Throws std::bad_alloc before anything has changed.
+    // A new span, of whole pages. The block that is all of it, in use. Throws std::bad_alloc before anything changes.
     Block *add(Memory *memory, char *data, std::size_t bytes);
 
     // Takes an idle span, which is a free block that is whole, out of the heap.

@@ -4,7 +4,9 @@
 
 #include "pools/pinned/block.hpp"
 
+#include <memory>
 #include <new>
+#include <utility>
 
 namespace nearpool::pinned {
 
@@ -15,13 +17,11 @@ public:
     Records &operator=(const Records &) = delete;
     ~Records() {
         while (slabs_ != nullptr) {
-            Slab *const next = slabs_->next;
-            delete slabs_;
-            slabs_ = next;
+            ::operator delete(std::exchange(slabs_, slabs_->next));
         }
     }
 
-    // Whether so many can be had now. They are far fewer than a slab holds.
+    // Whether so many can be had now: fewer than a slab holds.
     bool has(std::size_t count) noexcept { return count <= spare_count_ || grow(); }
 
     // After has().
@@ -38,24 +38,28 @@ public:
         spare_count_++;
     }
 
-    std::size_t bytes() const { return slab_count_ * sizeof(Slab); }
+    std::size_t bytes() const { return slab_count_ * slab_bytes; }
 
 private:
     struct Slab {
         Slab *next;
-        Block blocks[63]; // the slab stays below a page together with malloc's own
     };
+    // With what puts the first record on a line of the cache, a slab stays below a page and malloc's own.
+    static constexpr std::size_t blocks_per_slab = 62;
+    static constexpr std::size_t slab_bytes = sizeof(Slab) + sizeof(Block) - 1 + blocks_per_slab * sizeof(Block);
 
     bool grow() noexcept {
-        Slab *const slab = new (std::nothrow) Slab;
-        if (slab == nullptr) {
+        void *const memory = ::operator new(slab_bytes, std::nothrow);
+        if (memory == nullptr) {
             return false;
         }
-        slab->next = slabs_;
-        slabs_ = slab;
+        slabs_ = new (memory) Slab{slabs_};
         slab_count_++;
-        for (Block &block : slab->blocks) {
-            put(&block);
+        void *room = slabs_ + 1;
+        std::size_t room_bytes = slab_bytes - sizeof(Slab);
+        auto *const blocks = static_cast<char *>(std::align(sizeof(Block), 1, room, room_bytes));
+        for (std::size_t i = blocks_per_slab; i != 0; i--) {
+            put(new (blocks + (i - 1) * sizeof(Block)) Block);
         }
         return true;
     }

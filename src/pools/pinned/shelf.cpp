@@ -6,7 +6,7 @@ namespace nearpool::pinned {
 namespace {
 
 // A block goes behind so many of lower addresses and no further: a list may be long, and order is worth no more.
-constexpr unsigned most_steps = 8;
+constexpr unsigned most_steps = 4;
 
 bool fits(const Block &block, std::size_t bytes, std::size_t alignment) {
     const std::size_t padding = Shelf::padding(block, alignment);

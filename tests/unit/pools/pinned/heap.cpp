@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <utility>
 #include <vector>
 
 namespace nearpool::pinned {
@@ -221,11 +222,13 @@ TEST(PinnedHeap, TakesTheBlockThatFitsBest) {
 }
 
 TEST(PinnedHeap, PrefersTheLowestOfLikeBlocks) {
-    Four four;
-    four.heap.give(four.blocks[2]);
-    four.heap.give(four.blocks[0]);
-    EXPECT_EQ(four.heap.take(16 * kibibyte, block_unit), four.blocks[0]);
-    EXPECT_EQ(four.heap.take(16 * kibibyte, block_unit), four.blocks[2]);
+    for (const auto [first, second] : {std::pair(0, 2), std::pair(2, 0)}) {
+        Four four;
+        four.heap.give(four.blocks[first]);
+        four.heap.give(four.blocks[second]);
+        EXPECT_EQ(four.heap.take(16 * kibibyte, block_unit), four.blocks[0]);
+        EXPECT_EQ(four.heap.take(16 * kibibyte, block_unit), four.blocks[2]);
+    }
 }
 
 TEST(PinnedHeap, LeavesIdleSpansAlone) {
