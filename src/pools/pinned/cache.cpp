@@ -49,6 +49,20 @@ uint32_t some_node(const Ports &ports, const Topology &topology) {
     return known ? node : topology.nodes().front().number;
 }
 
+// While the memory of an order is made.
+class Ordered {
+public:
+    Ordered(Stock &stock, const Order &order) : stock_(stock), order_(order), start_(now_ns()) {}
+    ~Ordered() { stock_.forget(order_, now_ns() - start_); }
+    Ordered(const Ordered &) = delete;
+    Ordered &operator=(const Ordered &) = delete;
+
+private:
+    Stock &stock_;
+    const Order order_;
+    const uint64_t start_;
+};
+
 } // namespace
 
 Cache::Cache(const Ports &ports, Crew &crew, Ref<device::Pool> devices)
@@ -163,9 +177,8 @@ Result<Block *> Cache::make(Request &request) {
     if (!order) {
         return order.error();
     }
-    const uint64_t start = now_ns();
+    const Ordered ordered(stock, order.value());
     Result<std::unique_ptr<Memory>> memory = make_memory_for(request, order.value(), request.steps);
-    stock.forget(order.value());
     if (!memory) {
         return request.steps.wanted() ? memory.error() : request.unwanted();
     }
@@ -173,7 +186,7 @@ Result<Block *> Cache::make(Request &request) {
     log(NEAR_LOG_DEBUG, "device %d: %zu page-locked bytes at %p near node %u: %s, %zu of %zu pages near",
         request.gpu.device->facts().ordinal, made.range().bytes, static_cast<void *>(made.range().data), made.node(),
         method_name(made.method()), made.census().near, made.census().looked);
-    return lend(stock.add(memory.take(), order.value(), request.wish, request.gpu, now_ns() - start));
+    return lend(stock.add(memory.take(), order.value(), request.wish, request.gpu));
 }
 
 Result<Block *> Cache::adopt(int32_t ordinal, char *data, const Wish &wish) {

@@ -102,6 +102,25 @@ void Heap::shrink(Block *block, std::size_t bytes) noexcept {
     list(rest);
 }
 
+Block *Heap::drop_front(Block *block, std::size_t bytes) noexcept {
+    if (bytes == 0) {
+        return block;
+    }
+    if (!records_.has(1)) {
+        return nullptr;
+    }
+    Block *const kept = cut(block, bytes);
+    kept->in_use = true;
+    block->in_use = false;
+    live_bytes_ -= bytes;
+    if (block->before != nullptr && !block->before->in_use) {
+        unlist(block->before);
+        block = join(block->before, block);
+    }
+    list(block);
+    return kept;
+}
+
 Block *Heap::give(Block *block) noexcept {
     live_bytes_ -= block->bytes;
     live_count_--;

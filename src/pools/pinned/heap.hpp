@@ -21,6 +21,10 @@ public:
     // no memory for a record. Spans that are idle come last.
     Block *take(std::size_t bytes, std::size_t alignment) noexcept;
 
+    // Frees the first `bytes`, a multiple of block_unit and not all; the block that is left. nullptr: there is no
+    // memory for a record, and the block stays as it is.
+    Block *drop_front(Block *block, std::size_t bytes) noexcept;
+
     // Keeps the first `bytes`, rounded up, and frees the rest. Without memory for a record the block stays as it is.
     void shrink(Block *block, std::size_t bytes) noexcept;
 

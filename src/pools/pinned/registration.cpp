@@ -71,12 +71,14 @@ Done Registration::lock(char *data, std::size_t bytes, std::size_t chunk_bytes, 
     if (Done ok = current.entered(); !ok) {
         return ok;
     }
-    chunks_.reserve((bytes - 1) / chunk_bytes + 1);
-    for (std::size_t done = 0; done < bytes; done += chunk_bytes) {
+    const std::size_t before = reinterpret_cast<uintptr_t>(data) % base_page_bytes(); // chunks share no page
+    chunks_.reserve((before + bytes - 1) / chunk_bytes + 1);
+    std::size_t length = 0;
+    for (std::size_t done = 0; done < bytes; done += length) {
         if (!steps.wanted()) {
             return fail(NEAR_E_CANCELLED, "%zu of %zu bytes were page-locked, and nobody waits for them", done, bytes);
         }
-        const std::size_t length = std::min(chunk_bytes, bytes - done);
+        length = std::min(chunk_bytes - (done == 0 ? before : 0), bytes - done);
         const CUresult code =
             driver.mem_host_register(data + done, length, host_register_portable | host_register_device_map);
         if (code != cuda_success) {

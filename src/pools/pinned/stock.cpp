@@ -129,9 +129,10 @@ Result<Order> Stock::order(const Wish &wish) {
     return order;
 }
 
-void Stock::forget(const Order &order) noexcept {
+void Stock::forget(const Order &order, uint64_t took_ns) noexcept {
     const std::lock_guard<std::mutex> lock(mutex_);
     ordered_bytes_ -= order.bytes;
+    pinning_ns_ += took_ns;
 }
 
 Lot &Stock::lot(const Lot::Kind &kind) {
@@ -144,8 +145,7 @@ Lot &Stock::lot(const Lot::Kind &kind) {
     return *lots_.back();
 }
 
-Block *Stock::add(std::unique_ptr<Memory> memory, const Order &order, const Wish &wish, const Gpu &gpu,
-                  uint64_t took_ns) {
+Block *Stock::add(std::unique_ptr<Memory> memory, const Order &order, const Wish &wish, const Gpu &gpu) {
     Lot::Kind kind;
     kind.method = memory->method();
     kind.pages = wish.pages;
@@ -155,23 +155,18 @@ Block *Stock::add(std::unique_ptr<Memory> memory, const Order &order, const Wish
     kind.strict = memory->proven();
     kind.kept = order.kept;
     const std::lock_guard<std::mutex> lock(mutex_);
-    pinning_ns_ += took_ns;
     Lot &place = lot(kind);
     const Range range = memory->range();
     Block *block = place.heap.add(memory.get(), range.data, range.bytes);
     memory->lot = &place;
-    if (reinterpret_cast<uintptr_t>(range.data) % wish.alignment == 0) {
-        place.heap.shrink(block, wish.bytes);
-    } else {
-        Block *whole = place.heap.give(block);
-        block = place.heap.take(wish.bytes, wish.alignment);
-        if (block == nullptr) {
-            place.heap.remove(whole);
-            throw std::bad_alloc();
-        }
+    Block *aligned = place.heap.drop_front(block, Shelf::padding(*block, wish.alignment));
+    if (aligned == nullptr) {
+        place.heap.remove(place.heap.give(block));
+        throw std::bad_alloc();
     }
+    place.heap.shrink(aligned, wish.bytes);
     static_cast<void>(memory.release()); // the heap's span has it
-    return lend(block, wish.bytes, gpu.device->facts().ordinal);
+    return lend(aligned, wish.bytes, gpu.device->facts().ordinal);
 }
 
 Block *Stock::add_adopted(std::unique_ptr<Memory> memory, const Gpu &gpu, uint64_t took_ns) {

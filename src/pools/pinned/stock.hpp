@@ -73,12 +73,11 @@ public:
     // A block of what is idle; nullptr: none fits. Asks for streams only when it must.
     Block *take(const Wish &wish, const Gpu &gpu) noexcept;
 
-    // Makes room for the wish by giving idle memory back. NEAR_E_STRICT where the limit leaves none. Ended by add() or
-    // forget().
+    // Makes room for the wish by giving idle memory back. NEAR_E_STRICT where the limit leaves none. forget() ends it.
     Result<Order> order(const Wish &wish);
-    void forget(const Order &order) noexcept;
+    void forget(const Order &order, uint64_t took_ns) noexcept;
     // Throws std::bad_alloc.
-    Block *add(std::unique_ptr<Memory> memory, const Order &order, const Wish &wish, const Gpu &gpu, uint64_t took_ns);
+    Block *add(std::unique_ptr<Memory> memory, const Order &order, const Wish &wish, const Gpu &gpu);
     Block *add_adopted(std::unique_ptr<Memory> memory, const Gpu &gpu, uint64_t took_ns);
 
     // At once, or when the marked streams have come so far.
