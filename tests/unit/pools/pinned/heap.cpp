@@ -222,7 +222,7 @@ TEST(PinnedHeap, TakesTheBlockThatFitsBest) {
 }
 
 TEST(PinnedHeap, PrefersTheLowestOfLikeBlocks) {
-    for (const auto [first, second] : {std::pair(0, 2), std::pair(2, 0)}) {
+    for (const auto &[first, second] : {std::pair(0, 2), std::pair(2, 0)}) {
         Four four;
         four.heap.give(four.blocks[first]);
         four.heap.give(four.blocks[second]);
