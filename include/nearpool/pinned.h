@@ -60,9 +60,9 @@ typedef struct near_pinned_options {
  * @brief Page-locked memory on the node next to a GPU.
  *
  * From the cache of the two pools if it has some that fits; else it is made, on threads of the library: a task on the
- * only worker of a node may ask, and so may one of a pool whose workers are all busy. Near a GPU whose node nobody knows
- * it is made on the caller's node, with ::NEAR_LEVEL_NONE. What the memory holds is not defined: from the cache, it is
- * what was there before.
+ * only worker of a node may ask, and so may one of a pool whose workers are all busy. Near a GPU whose node nobody
+ * knows it is made on the caller's node, with ::NEAR_LEVEL_NONE. What the memory holds is not defined: from the cache,
+ * it is what was there before.
  *
  * @param[in]  pool     for whom: its mode, its limit (numa_pool_options::pinned_limit_bytes), its end.
  * @param[in]  devices  the pool of GPUs; NULL: device_pool_default().

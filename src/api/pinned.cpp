@@ -9,13 +9,7 @@
 using namespace nearpool;
 using namespace nearpool::api;
 
-Result<pinned::Wish> nearpool::api::wish_for(const numa::Pool &workers, std::size_t bytes,
-                                             const near_pinned_options *options) {
-    const Result<near_pinned_options> read = read_struct(options, "near_pinned_options");
-    if (!read) {
-        return read.error();
-    }
-    Result<pinned::Wish> wish = pinned::wish_of(bytes, read.value());
+Result<pinned::Wish> nearpool::api::wish_for(const numa::Pool &workers, Result<pinned::Wish> wish) {
     if (wish && workers.options().request.strict) {
         wish.value().strict = true;
     }
@@ -47,7 +41,7 @@ near_status numa_pool_alloc_pinned(numa_pool *pool, device_pool *devices, int32_
         if (Done ok = check_pointer(pool, "pool"); !ok) {
             return ok;
         }
-        const Result<pinned::Wish> wish = wish_for(*pool_of(pool), bytes, options);
+        const Result<pinned::Wish> wish = wish_for(*pool_of(pool), pinned::wish_of(bytes, options));
         if (!wish) {
             return wish.error();
         }
@@ -76,12 +70,9 @@ near_status numa_pool_adopt_pinned(numa_pool *pool, device_pool *devices, int32_
         if (Done ok = check_pointer(data, "data"); !ok) {
             return ok;
         }
-        const Result<pinned::Wish> wish = wish_for(*pool_of(pool), bytes, options);
+        const Result<pinned::Wish> wish = wish_for(*pool_of(pool), pinned::adoption_of(data, bytes, options));
         if (!wish) {
             return wish.error();
-        }
-        if (Done ok = pinned::check_adoption(data, bytes, options); !ok) {
-            return ok;
         }
         if (Done ok = check_pointer(pinned, "pinned"); !ok) {
             return ok;

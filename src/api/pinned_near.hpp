@@ -10,8 +10,8 @@
 
 namespace nearpool::api {
 
-// What the caller of a pool asks for; a strict pool is strict in this too.
-Result<pinned::Wish> wish_for(const numa::Pool &workers, std::size_t bytes, const near_pinned_options *options);
+// A wish of the caller of a pool; a strict pool is strict in this too.
+Result<pinned::Wish> wish_for(const numa::Pool &workers, Result<pinned::Wish> wish);
 
 // The cache for both pools, and the device is in the second.
 Result<Ref<pinned::Cache>> cache_near(numa_pool *workers, device_pool *devices, int32_t ordinal);

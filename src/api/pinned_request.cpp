@@ -33,7 +33,7 @@ near_status numa_pool_request_pinned(numa_pool *pool, device_pool *devices, int3
         if (Done ok = check_pointer(pool, "pool"); !ok) {
             return ok;
         }
-        const Result<pinned::Wish> wish = wish_for(*pool_of(pool), bytes, options);
+        const Result<pinned::Wish> wish = wish_for(*pool_of(pool), pinned::wish_of(bytes, options));
         if (!wish) {
             return wish.error();
         }

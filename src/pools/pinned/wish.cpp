@@ -2,6 +2,7 @@
 #include "pools/pinned/wish.hpp"
 
 #include "base/checked.hpp"
+#include "base/structs.hpp"
 #include "sys/ports.hpp"
 
 #include <algorithm>
@@ -56,10 +57,15 @@ Done check(const near_pinned_options &options) {
 
 } // namespace
 
-Result<Wish> wish_of(std::size_t bytes, const near_pinned_options &options) {
+Result<Wish> wish_of(std::size_t bytes, const near_pinned_options *given) {
     if (bytes == 0) {
         return fail(NEAR_E_INVALID, "0 bytes were asked for");
     }
+    const Result<near_pinned_options> read = read_struct(given, "near_pinned_options");
+    if (!read) {
+        return read.error();
+    }
+    const near_pinned_options &options = read.value();
     if (Done ok = check(options); !ok) {
         return ok.error();
     }
@@ -78,16 +84,20 @@ Result<Wish> wish_of(std::size_t bytes, const near_pinned_options &options) {
     return wish;
 }
 
-Done check_adoption(const void *data, std::size_t bytes, const near_pinned_options *options) {
+Result<Wish> adoption_of(const void *data, std::size_t bytes, const near_pinned_options *given) {
+    Result<Wish> wish = wish_of(bytes, given);
+    if (!wish) {
+        return wish;
+    }
     if (!checked_add(reinterpret_cast<uintptr_t>(data), bytes)) {
         return fail(NEAR_E_INVALID, "%zu bytes from %p on go past the end of the address space", bytes, data);
     }
-    if (options != nullptr && (options->pages != 0 || options->flags != 0 || options->methods != 0 ||
-                               options->alignment != 0 || options->timeout_ns != 0)) {
+    const near_pinned_options other = read_struct(given, "near_pinned_options").value(); // wish_of() could read it
+    if (other.pages != 0 || other.flags != 0 || other.methods != 0 || other.alignment != 0 || other.timeout_ns != 0) {
         return fail(NEAR_E_INVALID,
                     "of the options only strict and chunk_bytes have a meaning for memory that is there");
     }
-    return {};
+    return wish;
 }
 
 uint64_t usual_timeout_ns(std::size_t bytes) {

@@ -37,11 +37,11 @@ struct Wish {
     bool has(uint32_t flag) const { return (flags & flag) != 0; }
 };
 
-// The options of numa_pool_alloc_pinned(), as read_struct() returned them.
-Result<Wish> wish_of(std::size_t bytes, const near_pinned_options &options);
+// What numa_pool_alloc_pinned() was given.
+Result<Wish> wish_of(std::size_t bytes, const near_pinned_options *options);
 
-// Of numa_pool_adopt_pinned(): which options have a meaning there.
-Done check_adoption(const void *data, std::size_t bytes, const near_pinned_options *options);
+// What numa_pool_adopt_pinned() was given.
+Result<Wish> adoption_of(const void *data, std::size_t bytes, const near_pinned_options *options);
 
 // 10 s and 1 s for each whole GiB, 300 s at most.
 uint64_t usual_timeout_ns(std::size_t bytes);
