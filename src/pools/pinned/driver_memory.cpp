@@ -58,7 +58,7 @@ public:
     }
 
 private:
-    const CUcontext context_;
+    CUcontext context_;
 };
 
 // Of cuMemCreate(): a handle, an address and their mapping, given back in the opposite order.
@@ -91,7 +91,7 @@ public:
                 return ok;
             }
         }
-        range_.data = reinterpret_cast<char *>(address_);
+        range_.data = reinterpret_cast<char *>(address_); // NOLINT(performance-no-int-to-ptr): the driver has numbers
         return {};
     }
 
@@ -153,7 +153,7 @@ private:
         return check(code, "cuMemSetAccess");
     }
 
-    const CUcontext context_;
+    CUcontext context_;
     std::size_t bytes_ = 0;
     std::size_t alignment_ = 0;
     CUmemGenericAllocationHandle handle_ = 0;
@@ -198,7 +198,7 @@ Attempt make_driver_node(const Maker &maker, const Wish &wish, Steps &steps) {
                                                   : Attempt::failed(done.error());
     }
     steps.locked(memory->range().bytes);
-    memory->settle(maker.site(), nullptr);
+    memory->settle(maker.site());
     return Attempt::made(std::move(memory));
 }
 
@@ -211,7 +211,7 @@ Attempt make_driver(const Maker &maker, const Wish &wish, Steps &steps) {
         return Attempt::failed(done.error());
     }
     steps.locked(memory->range().bytes);
-    memory->settle(maker.site(), nullptr);
+    memory->settle(maker.site());
     return Attempt::made(std::move(memory));
 }
 

@@ -9,10 +9,16 @@ Result<int32_t> Memory::descriptor() const {
     return fail(NEAR_E_UNSUPPORTED, "the memory was not asked for with NEAR_PINNED_SHARED, and has no descriptor");
 }
 
-void Memory::settle(const Site &site, const Census *before) {
-    const Census now = before != nullptr ? look_at(site, range_, node(), true) : Census();
-    const bool same = now.look != Look::pages || (now.near == now.looked && before->near == before->looked);
-    census_ = before != nullptr && same ? *before : look_at(site, range_, node(), false);
+void Memory::settle(const Site &site) {
+    census_ = look_at(site, range_, node(), false);
+    proven_ = verdict(site.topology, census_).level == NEAR_LEVEL_STRICT;
+}
+
+// Locking moves some pages (ZONE_MOVABLE, CMA): samples show it.
+void Memory::settle(const Site &site, const Census &before) {
+    const Census now = look_at(site, range_, node(), true);
+    const bool same = now.look != Look::pages || (now.near == now.looked && before.near == before.looked);
+    census_ = same ? before : look_at(site, range_, node(), false);
     proven_ = verdict(site.topology, census_).level == NEAR_LEVEL_STRICT;
 }
 

@@ -38,8 +38,9 @@ public:
     near_placement placement(const Site &site, const char *data, std::size_t bytes) const;
     Census look(const Site &site, const char *data, std::size_t bytes) const;
 
-    // Looks at it whole and keeps what is seen; where most of it was just seen, only samples are looked at again.
-    void settle(const Site &site, const Census *before);
+    // Looks at it and keeps what is seen. Where it was looked at before it was locked, samples will do.
+    void settle(const Site &site);
+    void settle(const Site &site, const Census &before);
     void keep(std::vector<Missed> missed) { missed_ = std::move(missed); }
     // How far the device's node is enforced for what was seen.
     Enforcement verdict(const Topology &topology, const Census &census) const;

@@ -36,7 +36,7 @@ public:
     Done lock(const Maker &maker, std::size_t chunk_bytes, Steps &steps) {
         return maker.on_node([&] { return registration_.lock(range_.data, range_.bytes, chunk_bytes, steps); });
     }
-    void settle(const Site &site) { Memory::settle(site, region_ != nullptr ? &seen_ : nullptr); }
+    const Census &seen() const { return seen_; } // before it was locked
 
     std::size_t chunk_count() const override { return registration_.chunk_count(); }
     Result<int32_t> descriptor() const override {
@@ -46,7 +46,7 @@ public:
 
 private:
     std::unique_ptr<Region> region_; // unmapped after it was unregistered
-    Census seen_;                    // before it was registered
+    Census seen_;
     Registration registration_;
 };
 
@@ -104,7 +104,7 @@ Attempt make_registered(const Maker &maker, const Wish &wish, int32_t method, St
                            (ok.error().code == cuda_error_not_supported || ok.error().code == cuda_error_not_permitted);
         return never ? Attempt::missed(NEAR_REASON_DRIVER, ok.error().message) : Attempt::failed(ok.error());
     }
-    memory->settle(maker.site());
+    memory->settle(maker.site(), memory->seen());
     return Attempt::made(std::move(memory));
 }
 

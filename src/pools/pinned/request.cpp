@@ -43,7 +43,7 @@ void Request::end_locked() noexcept {
     futex_.wake(&ended_, INT_MAX);
 }
 
-bool Request::settle(Result<Block *> result) noexcept {
+bool Request::settle(Result<Block *> result) {
     {
         const std::lock_guard<std::mutex> lock(mutex_);
         if (!abandoned_) {

@@ -29,7 +29,7 @@ public:
     Steps steps;
 
     // Of the thread that makes the memory. False: it was abandoned meanwhile; a block went back.
-    bool settle(Result<Block *> result) noexcept;
+    bool settle(Result<Block *> result);
     void started() noexcept { working_.store(true, std::memory_order_relaxed); }
     // Why the memory is not wanted any more.
     Error unwanted() const;
