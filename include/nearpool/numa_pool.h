@@ -60,8 +60,8 @@ typedef struct numa_pool_options {
     numa_pool_thread_fn thread_start; /**< called on each worker before its first task; may be NULL */
     numa_pool_thread_fn thread_stop;  /**< called on each worker after its last task; may be NULL */
     void *user_data;                  /**< passed to both */
-    uint64_t pinned_limit_bytes;      /**< page-locked memory that a cache of the pool may hold on a node; 0: half of
-                                           the node's memory; ::NEAR_NONE: no limit (pinned_cache.h) */
+    uint64_t pinned_limit_bytes;      /**< page-locked memory that a cache of the pool may hold on a node
+                                           (pinned_cache.h); 0: half of the node's memory; ::NEAR_NONE: no limit */
 } numa_pool_options;
 
 /**

@@ -8,8 +8,8 @@
  *
  * There is one cache for each pair of a numa_pool and a device_pool that page-locked memory was asked for with. It
  * splits and joins blocks of any size, node by node; what is idle keeps no context: destroying either pool gives it
- * back. numa_pool_options::pinned_limit_bytes bounds what it may hold: beyond that, a strict pool refuses, and others
- * make memory that is given to the system when it is freed.
+ * back. numa_pool_options::pinned_limit_bytes bounds what it may hold: idle memory makes room; then memory is made that
+ * goes to the system when it is freed, but in strict mode, where the caller has given a limit, it is refused.
  */
 
 #include <nearpool/pinned.h>

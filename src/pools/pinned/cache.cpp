@@ -73,7 +73,8 @@ Result<Ref<Cache>> Cache::create(const Ports &ports, Crew &crew, Ref<device::Poo
     Ref<Cache> cache = Ref<Cache>::adopt(new Cache(ports, crew, std::move(devices)));
     const Topology &topology = cache->devices_->topology();
     for (const Node &node : topology.nodes()) {
-        const uint64_t limit = limit_bytes != 0 ? limit_bytes : usual_limit(topology, node);
+        const bool given = limit_bytes != 0;
+        const Stock::Limit limit{given ? limit_bytes : usual_limit(topology, node), given};
         cache->stocks_.push_back(std::make_unique<Stock>(*cache, node.number, limit));
     }
     for (const auto &device : cache->devices_->devices()) {

@@ -12,7 +12,8 @@ namespace nearpool::pinned {
 
 class Cache final : public RefCounted {
 public:
-    // `limit_bytes`: that may be page-locked on each node; 0: half of its memory.
+    // `limit_bytes`: that may be page-locked on each node; 0: half of its memory, but for who asks for more in strict
+    // mode.
     static Result<Ref<Cache>> create(const Ports &ports, Crew &crew, Ref<device::Pool> devices, uint64_t limit_bytes);
 
     // On the calling thread when there is idle memory that fits; else it waits for the service.

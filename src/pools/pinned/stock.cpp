@@ -108,20 +108,20 @@ Result<Order> Stock::order(const Wish &wish) {
     }
     const std::size_t held = held_bytes();
     order.bytes = alone ? order.least_bytes : std::max(span_size(order.least_bytes, held), order.least_bytes);
-    if (saturating_add(held, order.bytes) > limit_bytes_) {
+    if (saturating_add(held, order.bytes) > limit_.bytes) {
         order.bytes = order.least_bytes;
     }
-    while (saturating_add(held_bytes(), order.bytes) > limit_bytes_) {
+    while (saturating_add(held_bytes(), order.bytes) > limit_.bytes) {
         std::unique_ptr<Memory> idle = take_idle();
         if (idle == nullptr) {
             break;
         }
         gone.push_back(std::move(idle));
     }
-    if (saturating_add(held_bytes(), order.bytes) > limit_bytes_) {
-        if (wish.strict) {
+    if (saturating_add(held_bytes(), order.bytes) > limit_.bytes) {
+        if (wish.strict && limit_.firm) {
             return fail(NEAR_E_STRICT, "node %u: %zu bytes are page-locked, and %zu more exceed the limit of %" PRIu64,
-                        node_, held_bytes(), order.bytes, limit_bytes_);
+                        node_, held_bytes(), order.bytes, limit_.bytes);
         }
         order.kept = false;
     }
@@ -193,7 +193,7 @@ std::unique_ptr<Memory> Stock::retire(Block *block) noexcept {
     live_count_--;
     Lot &lot = *block->memory->lot;
     Block *free = lot.heap.give(block);
-    if (!free->whole() || (lot.kind().kept && !closed_ && held_bytes() <= limit_bytes_)) {
+    if (!free->whole() || (lot.kind().kept && !closed_ && held_bytes() <= limit_.bytes)) {
         return nullptr;
     }
     std::unique_ptr<Memory> memory(free->memory);
@@ -317,7 +317,7 @@ near_pinned_stats Stock::stats() noexcept {
     stats.peak_live_bytes = peak_bytes_;
     stats.idle_bytes = idle_bytes();
     stats.held_bytes = held_bytes() - ordered_bytes_;
-    stats.limit_bytes = limit_bytes_;
+    stats.limit_bytes = limit_.bytes;
     stats.pinning_ns = pinning_ns_;
     for (const auto &lot : lots_) {
         stats.bookkeeping_bytes += lot->heap.bookkeeping_bytes();

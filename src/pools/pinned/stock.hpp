@@ -61,8 +61,13 @@ struct Order {
 
 class Stock {
 public:
-    Stock(class Cache &owner, uint32_t node, uint64_t limit_bytes)
-        : cache_(owner), node_(node), limit_bytes_(limit_bytes) {}
+    // What may be page-locked. Beyond it nothing becomes idle, and where the limit is firm, nothing strict is made.
+    struct Limit {
+        uint64_t bytes = 0;
+        bool firm = false;
+    };
+
+    Stock(class Cache &owner, uint32_t node, Limit limit) : cache_(owner), node_(node), limit_(limit) {}
     ~Stock();
     Stock(const Stock &) = delete;
     Stock &operator=(const Stock &) = delete;
@@ -106,7 +111,7 @@ private:
 
     Cache &cache_;
     const uint32_t node_;
-    const uint64_t limit_bytes_;
+    const Limit limit_;
     std::mutex mutex_; // guards all that follows; never held while the driver is called
     std::vector<std::unique_ptr<Lot>> lots_;
     Block *waiting_ = nullptr;
