@@ -1,46 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // GPUs on real nodes, in the machines of tests/vm: the fake driver's have the addresses of PCI devices that are there.
 // Next to which node they are, and where work for them runs: the kernel is asked, inside the tasks.
-#include "gpu/support.hpp"
-#include "support/vm_machine.hpp"
-
-#include <filesystem>
-#include <fstream>
-#include <set>
+#include "gpu/vm_support.hpp"
 
 using namespace nearpool_gpu;
 using namespace nearpool_test;
 
 namespace {
-
-constexpr const char *pci_folder = "/sys/bus/pci/devices/";
-
-int node_in_sysfs(const std::string &address) {
-    int node = -2;
-    std::ifstream(pci_folder + address + "/numa_node") >> node;
-    return node;
-}
-
-// The first PCI device next to a node that is no bridge, or is one; node -1: the kernel does not know.
-std::string address_on(int node, bool bridge = false) {
-    std::set<std::string> addresses;
-    for (const auto &entry : std::filesystem::directory_iterator(pci_folder)) {
-        const std::string address = entry.path().filename();
-        unsigned kind = 0;
-        std::ifstream(entry.path() / "class") >> std::hex >> kind;
-        const bool first_function = address.back() == '0';
-        if (first_function && node_in_sysfs(address) == node && (kind >> 16U == 0x06) == bridge) {
-            addresses.insert(address);
-        }
-    }
-    EXPECT_FALSE(addresses.empty()) << "no device on node " << node;
-    return addresses.empty() ? "" : *addresses.begin();
-}
-
-// {"pci": "0000:51:00.0", more}
-std::string device_at(const std::string &address, const std::string &more = "") {
-    return R"({"pci":")" + address + "\"" + (more.empty() ? "" : "," + more) + "}";
-}
 
 // In both machines.
 std::set<uint32_t> cpus_of(uint32_t node) {

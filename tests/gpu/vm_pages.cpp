@@ -1,21 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the fake driver page-locks is where it was asked for in the machines of tests/vm, and locked there: their kernel
 // does not move it.
-#include "gpu/support.hpp"
-#include "support/vm_machine.hpp"
+#include "gpu/vm_support.hpp"
 
-#include <array>
 #include <cerrno>
-#include <cstddef>
 #include <dlfcn.h>
-#include <linux/filter.h>
 #include <linux/mempolicy.h>
-#include <linux/seccomp.h>
-#include <set>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <thread>
-#include <unistd.h>
 
 using namespace nearpool_gpu;
 using namespace nearpool_test;
@@ -171,22 +162,11 @@ TEST_F(VmGpuPages, ThatANodeHasNoRoomForAreRefused) {
     EXPECT_EQ(create_on(3, std::size_t{1} << 30), cuda_error_out_of_memory);
 }
 
-// From now on the kernel places nothing for the calling thread, as in some containers.
-bool forbid_mbind() {
-    std::array<sock_filter, 4> program{{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-                                        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mbind, 0, 1),
-                                        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-                                        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)}};
-    const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
-    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-           ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0;
-}
-
 TEST_F(VmGpuPages, ThatTheKernelDoesNotPlaceAreRefused) {
     static constexpr CUresult cuda_error_operating_system = 304;
     ASSERT_EQ(driver()->init(0), cuda_success);
     std::thread([] {
-        ASSERT_TRUE(forbid_mbind());
+        ASSERT_TRUE(forbid({SYS_mbind}, EPERM));
         EXPECT_EQ(create_on(1, NodeMemory::bytes), cuda_error_operating_system);
     }).join();
 }

@@ -6,6 +6,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "cuda/current.hpp"
+#include "sys/constants.hpp"
 
 #include <cerrno>
 
@@ -64,7 +65,8 @@ private:
 // Of cuMemCreate(): a handle, an address and their mapping, given back in the opposite order.
 class NodeMemory final : public Memory {
 public:
-    explicit NodeMemory(const Maker &maker) : Memory(maker.gpu, NEAR_PINNED_DRIVER_NODE), context_(maker.context) {}
+    explicit NodeMemory(const Maker &maker)
+        : Memory(maker.gpu, NEAR_PINNED_DRIVER_NODE), context_(maker.context), memory_(maker.ports.memory) {}
     ~NodeMemory() override {
         const Current current(driver(), context_);
         if (mapped_) {
@@ -92,6 +94,7 @@ public:
             }
         }
         range_.data = reinterpret_cast<char *>(address_); // NOLINT(performance-no-int-to-ptr): the driver has numbers
+        show_pages();
         return {};
     }
 
@@ -153,7 +156,12 @@ private:
         return check(code, "cuMemSetAccess");
     }
 
+    // The pages are there, but nobody can look at them before this process has them in its page table. A kernel or a
+    // driver that does not do it leaves them as they are, and the report says that it cannot tell.
+    void show_pages() { static_cast<void>(memory_.advise(range_.data, range_.bytes, sys::advice_populate_write)); }
+
     CUcontext context_;
+    MemoryPort &memory_;
     std::size_t bytes_ = 0;
     std::size_t alignment_ = 0;
     CUmemGenericAllocationHandle handle_ = 0;
