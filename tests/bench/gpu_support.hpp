@@ -35,6 +35,9 @@ bool find_gpu(std::string *why);
 void register_device_benchmarks();
 void register_stream_benchmarks();
 void register_thread_benchmarks();
+void register_pinned_benchmarks();
+void register_pinned_cache_benchmarks();
+void register_copy_benchmarks();
 
 inline void must_cuda(CUresult code, const char *what) {
     if (code != cuda_success) {

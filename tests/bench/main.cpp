@@ -13,6 +13,9 @@ int main(int argc, char **argv) {
         bench::register_device_benchmarks();
         bench::register_stream_benchmarks();
         bench::register_thread_benchmarks();
+        bench::register_pinned_benchmarks();
+        bench::register_pinned_cache_benchmarks();
+        bench::register_copy_benchmarks();
     } else {
         std::fprintf(stderr, "no benchmarks of GPUs: %s\n", why.c_str());
     }

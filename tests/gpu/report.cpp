@@ -173,6 +173,12 @@ bool is_counter(const std::string &key) {
     return std::find(own.begin(), own.end(), key) == own.end();
 }
 
+std::string short_name(const Json &run) {
+    std::string name = run.value("run_name", "");
+    name.erase(std::min(name.find("/iterations:"), name.size()));
+    return name;
+}
+
 // The runs of one benchmark: the median, the least and the greatest time, and the medians of its counters.
 Json benchmark_summary(const std::vector<Json> &runs) {
     const auto values_of = [&](const std::string &key) {
@@ -189,9 +195,7 @@ Json benchmark_summary(const std::vector<Json> &runs) {
             counters[key] = middle(values_of(key));
         }
     }
-    std::string name = runs.front().value("run_name", "");
-    name.erase(std::min(name.find("/iterations:"), name.size()));
-    return {{"name", name},
+    return {{"name", short_name(runs.front())},
             {"unit", runs.front().value("time_unit", "")},
             {"median", middle(times)},
             {"least", *std::min_element(times.begin(), times.end())},
@@ -220,6 +224,19 @@ Json benchmark_results(const std::string &path) {
     return results;
 }
 
+// A benchmark that could not be done here says why, each time that it ran.
+Json skipped_benchmarks(const std::string &path) {
+    const Json written = read_json(path);
+    Json skipped = Json::array();
+    for (const Json &run : written.is_object() ? written.value("benchmarks", Json::array()) : Json::array()) {
+        const Json one{{"name", short_name(run)}, {"reason", run.value("error_message", "")}};
+        if (run.contains("error_occurred") && (skipped.empty() || skipped.back() != one)) {
+            skipped.push_back(one);
+        }
+    }
+    return skipped;
+}
+
 void print_tests(const Json &tests) {
     std::printf("\n%-32s %8s %8s %8s\n", "tests", "passed", "failed", "skipped");
     for (const Json &program : tests) {
@@ -238,20 +255,56 @@ std::string text_of(const Json &value) {
     return text;
 }
 
+// The goals of a benchmark are counters of their own, "ratio_at_least" and "ns_at_most". Empty: it has none.
+std::string goal_of(const Json &one) {
+    const Json &counters = one["counters"];
+    std::string verdict;
+    for (const auto &[counter, goal] : counters.items()) {
+        const bool least = counter.find("_at_least") != std::string::npos;
+        if (!least && counter.find("_at_most") == std::string::npos) {
+            continue;
+        }
+        const std::string what = counter.substr(0, counter.rfind("_at_"));
+        const double value = what == "ns" ? one["median"].get<double>() : counters.value(what, 0.0);
+        const bool met = least ? value >= goal.get<double>() : value <= goal.get<double>();
+        verdict = met && verdict != "missed" ? "met" : "missed";
+    }
+    return verdict;
+}
+
+std::string notes_of(const Json &one) {
+    std::string notes;
+    for (const auto &[counter, value] : one["counters"].items()) {
+        notes += counter == "ratio" ? "" : counter + " " + text_of(value) + "  ";
+    }
+    return notes + one["label"].get<std::string>();
+}
+
 void print_benchmarks(const Json &benchmarks) {
-    std::printf("\n%-28s %14s %25s %8s\n", "benchmark", "median", "least .. greatest", "ratio");
+    std::printf("\n%-36s %14s %25s %8s %-7s\n", "benchmark", "median", "least .. greatest", "ratio", "goal");
     for (const Json &one : benchmarks) {
         const Json &counters = one["counters"];
         const std::string name = one["name"];
         const std::string median = text_of(one["median"]) + " " + one["unit"].get<std::string>();
         const std::string spread = text_of(one["least"]) + " .. " + text_of(one["greatest"]);
-        std::string notes;
-        for (const auto &[counter, value] : counters.items()) {
-            notes += counter == "ratio" ? "" : counter + " " + text_of(value) + "  ";
-        }
-        notes += one["label"].get<std::string>();
-        std::printf("%-28s %14s %25s %8s  %s\n", name.c_str(), median.c_str(), spread.c_str(),
-                    counters.contains("ratio") ? text_of(counters["ratio"]).c_str() : "", notes.c_str());
+        const std::string ratio = counters.contains("ratio") ? text_of(counters["ratio"]) : "";
+        std::printf("%-36s %14s %25s %8s %-7s %s\n", name.c_str(), median.c_str(), spread.c_str(), ratio.c_str(),
+                    goal_of(one).c_str(), notes_of(one).c_str());
+    }
+}
+
+void print_skipped(const Json &skipped) {
+    for (const Json &one : skipped) {
+        std::printf("%-36s not measured: %s\n", one["name"].get<std::string>().c_str(),
+                    one["reason"].get<std::string>().c_str());
+    }
+}
+
+void print_facts(const Json &facts) {
+    std::printf("%s", facts.empty() ? "" : "\nof this driver and this kernel\n");
+    for (const Json &fact : facts) {
+        std::printf("%-18s %s (%s)\n", fact["answer"].get<std::string>().c_str(),
+                    fact["statement"].get<std::string>().c_str(), fact["detail"].get<std::string>().c_str());
     }
 }
 
@@ -266,37 +319,48 @@ void print_machine(const Json &all) {
                 all["cpu"].get<std::string>().c_str(), all["cpu_count"].get<unsigned>());
 }
 
+// Adds what one program wrote. Empty: it ended well; else how not, where no test says that.
+std::string add_results(const std::string &folder, const std::string &program, Json *all) {
+    int status = exit_failed;
+    std::ifstream(folder + "/" + program + ".status") >> status;
+    const std::string written = folder + "/" + program + ".json";
+    const std::string ended = "ended with status " + std::to_string(status);
+    if (program == "nearpool_bench") {
+        Json &benchmarks = (*all)["benchmarks"] = benchmark_results(written);
+        (*all)["skipped_benchmarks"] = skipped_benchmarks(written);
+        const std::string count = ", " + std::to_string(benchmarks.size()) + " results";
+        return status != 0 || benchmarks.empty() ? ended + count : "";
+    }
+    if (program == "nearpool_gpu_facts") {
+        const Json found = read_json(written);
+        (*all)["facts"] = found.is_object() ? found.value("facts", Json::array()) : Json::array();
+        return status != 0 || (*all)["facts"].empty() ? ended : "";
+    }
+    (*all)["tests"].push_back(test_results(program, status, written));
+    return "";
+}
+
 // FOLDER has, for each program, a file with its status, and what it wrote: NAME.status, NAME.json.
 int write_report(const device_pool *pool, const std::string &folder, const std::vector<std::string> &programs) {
     Json all = machine_facts(pool);
-    bool passed = true;
-    std::string bench_error;
+    std::string failures;
     all["passed"] = false;
-    all["tests"] = Json::array();
-    all["benchmarks"] = Json::array();
-    for (const std::string &program : programs) {
-        int status = exit_failed;
-        std::ifstream(folder + "/" + program + ".status") >> status;
-        const std::string written = folder + "/" + program + ".json";
-        if (program == "nearpool_bench") {
-            all["benchmarks"] = benchmark_results(written);
-            if (status != 0 || all["benchmarks"].empty()) {
-                bench_error = "ended with status " + std::to_string(status) + ", " +
-                              std::to_string(all["benchmarks"].size()) + " results";
-            }
-            passed = passed && bench_error.empty();
-        } else {
-            all["tests"].push_back(test_results(program, status, written));
-            passed = passed && all["tests"].back()["failed"] == 0;
-        }
+    for (const char *list : {"tests", "facts", "benchmarks", "skipped_benchmarks"}) {
+        all[list] = Json::array();
     }
-    all["passed"] = passed;
+    for (const std::string &program : programs) {
+        const std::string failure = add_results(folder, program, &all);
+        failures += failure.empty() ? "" : "  FAILED " + program + ": " + failure + "\n";
+    }
+    const bool tests_passed = std::all_of(all["tests"].begin(), all["tests"].end(),
+                                          [](const Json &program) { return program["failed"] == 0; });
+    all["passed"] = tests_passed && failures.empty();
     print_machine(all);
     print_tests(all["tests"]);
+    print_facts(all["facts"]);
     print_benchmarks(all["benchmarks"]);
-    if (!bench_error.empty()) {
-        std::printf("  FAILED nearpool_bench: %s\n", bench_error.c_str());
-    }
+    print_skipped(all["skipped_benchmarks"]);
+    std::printf("%s", failures.c_str());
     std::ofstream file(folder + "/results.json");
     file << all.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
     file.close();
@@ -304,7 +368,7 @@ int write_report(const device_pool *pool, const std::string &folder, const std::
         std::fprintf(stderr, "cannot write %s/results.json\n", folder.c_str());
         return exit_failed;
     }
-    return passed ? EXIT_SUCCESS : exit_failed;
+    return all["passed"] ? EXIT_SUCCESS : exit_failed;
 }
 
 } // namespace

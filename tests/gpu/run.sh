@@ -10,7 +10,9 @@
 # --out FOLDER    for the results and what the programs printed, default results beside this script
 # --tests FILTER  only these tests, as in --gtest_filter; '-*' runs none
 # --bench FILTER  only these benchmarks, a regular expression, default ^gpu/; '' runs none
-# --repeat N      times that each benchmark runs, default 5
+# --repeat N      times that each benchmark runs, default 5; those of cold page-locked memory run 3 times
+# --facts WHICH   what is tried of the driver and the kernel, default most: none; or large, which is also what may stop
+#                 every GPU process of the machine for minutes
 # --system-libc   with this machine's C library: for a driver that needs a newer one than this folder's
 #
 # Exit status: 0 all passed, 1 a test failed or a program did, 2 wrong usage, 3 no GPU found.
@@ -22,6 +24,7 @@ out=$here/results
 test_filter='*'
 bench_filter='^gpu/'
 repeat=5
+facts=most
 system_libc=no
 
 usage_error() {
@@ -34,7 +37,8 @@ read_arguments() {
         case $1 in
             --help | -h) sed -n '2,/^set /{/^#/{s/^# \{0,1\}//;p;};}' "$0"; exit 0 ;;
             --system-libc) system_libc=yes; shift; continue ;;
-            --driver | --nvml | --out | --tests | --bench | --repeat) [ $# -ge 2 ] || usage_error "$1 needs a value" ;;
+            --driver | --nvml | --out | --tests | --bench | --repeat | --facts)
+                [ $# -ge 2 ] || usage_error "$1 needs a value" ;;
             *) usage_error "unknown option $1" ;;
         esac
         case $1 in
@@ -44,9 +48,14 @@ read_arguments() {
             --tests) test_filter=$2 ;;
             --bench) bench_filter=$2 ;;
             --repeat) repeat=$2 ;;
+            --facts) facts=$2 ;;
         esac
         shift 2
     done
+    case $facts in
+        none | most | large) ;;
+        *) usage_error "--facts is none, most or large, not $facts" ;;
+    esac
 }
 
 absolute() { printf '%s/%s\n' "$(CDPATH='' cd -- "$(dirname -- "$1")" && pwd)" "$(basename -- "$1")"; }
@@ -103,6 +112,13 @@ run_tests() {
     [ -n "$ran" ] || { printf 'run.sh: no test matches %s\n' "$test_filter" >&2; exit 1; }
 }
 
+find_facts() {
+    large=
+    [ "$facts" != large ] || large=large
+    printf 'running nearpool_gpu_facts\n'
+    record nearpool_gpu_facts "$out/nearpool_gpu_facts.json" $large
+}
+
 run_benchmarks() {
     printf 'running nearpool_bench\n'
     record nearpool_bench "--benchmark_filter=$bench_filter" "--benchmark_repetitions=$repeat" \
@@ -118,6 +134,7 @@ out=$(CDPATH='' cd -- "$out" && pwd)
 rm -f "$out"/*.json "$out"/*.status "$out"/*.log
 ran=''
 [ "$test_filter" = '-*' ] || run_tests
+[ "$facts" = none ] || find_facts
 [ -z "$bench_filter" ] || run_benchmarks
 # shellcheck disable=SC2086  # names, to be split
 "$here/bin/nearpool_gpu_report" "$out" $ran
