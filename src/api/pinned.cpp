@@ -11,6 +11,9 @@ using namespace nearpool::api;
 
 Result<pinned::Wish> nearpool::api::wish_for(const numa::Pool &workers, std::size_t bytes,
                                              const near_pinned_options *options) {
+    if (Done ok = pinned::check_bytes(bytes); !ok) {
+        return ok.error();
+    }
     const Result<near_pinned_options> read = read_struct(options, "near_pinned_options");
     if (!read) {
         return read.error();

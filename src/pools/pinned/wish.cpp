@@ -56,9 +56,13 @@ Done check(const near_pinned_options &options) {
 
 } // namespace
 
+Done check_bytes(std::size_t bytes) {
+    return bytes == 0 ? fail(NEAR_E_INVALID, "0 bytes were asked for") : Done();
+}
+
 Result<Wish> wish_of(std::size_t bytes, const near_pinned_options &options) {
-    if (bytes == 0) {
-        return fail(NEAR_E_INVALID, "0 bytes were asked for");
+    if (Done ok = check_bytes(bytes); !ok) {
+        return ok.error();
     }
     if (Done ok = check(options); !ok) {
         return ok.error();
@@ -66,7 +70,8 @@ Result<Wish> wish_of(std::size_t bytes, const near_pinned_options &options) {
     Wish wish;
     wish.bytes = bytes;
     wish.alignment = std::max(options.alignment, least_alignment);
-    if (!checked_round_up(bytes, std::max(wish.alignment, gib))) {
+    const std::optional<std::size_t> with_room = checked_add(bytes, wish.alignment);
+    if (!with_room || !checked_round_up(*with_room, gib)) {
         return fail(NEAR_E_INVALID, "%zu bytes overflow when rounded up to pages", bytes);
     }
     wish.strict = options.strict != 0;

@@ -37,6 +37,9 @@ struct Wish {
     bool has(uint32_t flag) const { return (flags & flag) != 0; }
 };
 
+// Some bytes, to be asked before anything else is looked at.
+Done check_bytes(std::size_t bytes);
+
 // The options of numa_pool_alloc_pinned(), as read_struct() returned them.
 Result<Wish> wish_of(std::size_t bytes, const near_pinned_options &options);
 
