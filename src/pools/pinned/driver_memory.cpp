@@ -34,8 +34,8 @@ public:
     ~HostMemory() override {
         if (range_.data != nullptr) {
             const Driver &driver = gpu().device->driver();
-            const Current current(driver, context_);
-            warn(*gpu().device, "cuMemFreeHost", driver.mem_free_host(range_.data));
+            give_back_in(driver, context_,
+                         [&] { warn(*gpu().device, "cuMemFreeHost", driver.mem_free_host(range_.data)); });
         }
     }
 
@@ -66,16 +66,7 @@ class NodeMemory final : public Memory {
 public:
     explicit NodeMemory(const Maker &maker) : Memory(maker.gpu, NEAR_PINNED_DRIVER_NODE), context_(maker.context) {}
     ~NodeMemory() override {
-        const Current current(driver(), context_);
-        if (mapped_) {
-            warn(device(), "cuMemUnmap", driver().mem_unmap(address_, range_.bytes));
-        }
-        if (has_handle_) {
-            warn(device(), "cuMemRelease", driver().mem_release(handle_));
-        }
-        if (address_ != 0) {
-            warn(device(), "cuMemAddressFree", driver().mem_address_free(address_, range_.bytes));
-        }
+        give_back_in(driver(), context_, [this] { give_back(); });
     }
     bool only_its_device() const override { return true; }
 
@@ -98,6 +89,17 @@ public:
 private:
     const device::Device &device() const { return *gpu().device; }
     const Driver &driver() const { return gpu().device->driver(); }
+    void give_back() const {
+        if (mapped_) {
+            warn(device(), "cuMemUnmap", driver().mem_unmap(address_, range_.bytes));
+        }
+        if (has_handle_) {
+            warn(device(), "cuMemRelease", driver().mem_release(handle_));
+        }
+        if (address_ != 0) {
+            warn(device(), "cuMemAddressFree", driver().mem_address_free(address_, range_.bytes));
+        }
+    }
     CUmemAllocationProp properties() const {
         CUmemAllocationProp properties{};
         properties.type = allocation_pinned;

@@ -46,10 +46,11 @@ Registration::~Registration() {
     if (chunks_.empty()) {
         return;
     }
-    const Current current(device_->driver(), context_);
-    for (auto chunk = chunks_.rbegin(); chunk != chunks_.rend(); ++chunk) {
-        unlock(*chunk);
-    }
+    give_back_in(device_->driver(), context_, [this] {
+        for (auto chunk = chunks_.rbegin(); chunk != chunks_.rend(); ++chunk) {
+            unlock(*chunk);
+        }
+    });
 }
 
 // A driver that refuses is asked once more: the range is still ours, so nobody else's can be meant.
