@@ -24,6 +24,10 @@ bool kernel_caps_locking(FilePort &files) {
            std::sscanf(release.c_str(), "%u.%u", &major, &minor) == 2 && major == 6 && minor >= 11 && minor <= 13;
 }
 
+std::size_t into_page(const char *data) {
+    return reinterpret_cast<uintptr_t>(data) % base_page_bytes();
+}
+
 bool is_gone(CUresult code) {
     return code == cuda_success || code == cuda_error_deinitialized || code == cuda_error_context_is_destroyed ||
            code == cuda_error_host_memory_not_registered;
@@ -35,6 +39,10 @@ std::size_t chunk_size(FilePort &files, std::size_t asked, std::size_t page_byte
     const std::size_t most = kernel_caps_locking(files) ? capped_chunk - base_page_bytes() : usual_chunk;
     const std::size_t wanted = asked == 0 ? most : std::min(asked, most);
     return std::max(wanted / page_bytes * page_bytes, page_bytes);
+}
+
+std::size_t chunks_of(const char *data, std::size_t bytes, std::size_t chunk_bytes) {
+    return (into_page(data) + bytes - 1) / chunk_bytes + 1;
 }
 
 Registration::Registration(Registration &&other) noexcept
@@ -72,12 +80,13 @@ Done Registration::lock(char *data, std::size_t bytes, std::size_t chunk_bytes, 
     if (Done ok = current.entered(); !ok) {
         return ok;
     }
-    chunks_.reserve((bytes - 1) / chunk_bytes + 1);
-    for (std::size_t done = 0; done < bytes; done += chunk_bytes) {
+    chunks_.reserve(chunks_of(data, bytes, chunk_bytes));
+    std::size_t length = 0;
+    for (std::size_t done = 0; done < bytes; done += length) {
         if (!steps.wanted()) {
             return fail(NEAR_E_CANCELLED, "%zu of %zu bytes were page-locked, and nobody waits for them", done, bytes);
         }
-        const std::size_t length = std::min(chunk_bytes, bytes - done);
+        length = std::min(chunk_bytes - into_page(data + done), bytes - done);
         const CUresult code =
             driver.mem_host_register(data + done, length, host_register_portable | host_register_device_map);
         if (code != cuda_success) {
