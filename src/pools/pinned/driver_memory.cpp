@@ -117,7 +117,10 @@ private:
         if (code != cuda_success) {
             return driver().error(code, "cuMemGetAllocationGranularity");
         }
-        const std::optional<std::size_t> bytes = checked_round_up(bytes_, granularity == 0 ? 1 : granularity);
+        if (granularity == 0) {
+            return fail(NEAR_E_CUDA, "cuMemGetAllocationGranularity succeeded and gave no size");
+        }
+        const std::optional<std::size_t> bytes = checked_round_up(bytes_, granularity);
         if (!bytes) {
             return fail(NEAR_E_INVALID, "%zu bytes overflow when rounded up to %zu", bytes_, granularity);
         }
@@ -127,6 +130,9 @@ private:
     Done create() {
         const CUmemAllocationProp properties = this->properties();
         const CUresult code = driver().mem_create(&handle_, range_.bytes, &properties, 0);
+        if (code == cuda_success && handle_ == 0) {
+            return fail(NEAR_E_CUDA, "cuMemCreate succeeded and gave no memory");
+        }
         has_handle_ = code == cuda_success;
         return check(code, "cuMemCreate");
     }
