@@ -41,6 +41,19 @@ Result<Gpu> look_at_device(device::Device &device) {
         &device, node, node != NEAR_NODE_UNKNOWN, one_pointer.value(), registers.value(), !by_host_tables.value()};
 }
 
+// What was ordered counts as held until it is there, or will not come, by whichever way that is known.
+class Ordered {
+public:
+    Ordered(Stock &stock, const Order &order) : stock_(stock), order_(order) {}
+    ~Ordered() { stock_.forget(order_); }
+    Ordered(const Ordered &) = delete;
+    Ordered &operator=(const Ordered &) = delete;
+
+private:
+    Stock &stock_;
+    const Order &order_;
+};
+
 // The caller's, or any.
 uint32_t some_node(const Ports &ports, const Topology &topology) {
     uint32_t cpu = 0;
@@ -136,6 +149,7 @@ Result<Maker> Cache::maker(const Gpu &gpu) const {
 
 // Strict memory with room to spare may not be had where what was asked for can.
 Result<std::unique_ptr<Memory>> Cache::make_memory_for(const Request &request, const Order &order, Steps &steps) const {
+    const Ordered ordered(request.stock, order);
     const Result<Maker> maker = this->maker(request.gpu);
     if (!maker) {
         return maker.error();
@@ -165,7 +179,6 @@ Result<Block *> Cache::make(Request &request) {
     }
     const uint64_t start = now_ns();
     Result<std::unique_ptr<Memory>> memory = make_memory_for(request, order.value(), request.steps);
-    stock.forget(order.value());
     if (!memory) {
         return request.steps.wanted() ? memory.error() : request.unwanted();
     }

@@ -73,8 +73,8 @@ public:
     // A block of what is idle; nullptr: none fits. Asks for streams only when it must.
     Block *take(const Wish &wish, const Gpu &gpu) noexcept;
 
-    // Makes room for the wish by giving idle memory back. NEAR_E_STRICT where the limit leaves none. Ended by add() or
-    // forget().
+    // Makes room for the wish by giving idle memory back. NEAR_E_STRICT where the limit leaves none. Ended by forget(),
+    // before add().
     Result<Order> order(const Wish &wish);
     void forget(const Order &order) noexcept;
     // Throws std::bad_alloc.
