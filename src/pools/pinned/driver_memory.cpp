@@ -6,6 +6,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "cuda/current.hpp"
+#include "sys/constants.hpp"
 
 #include <cerrno>
 
@@ -170,6 +171,12 @@ private:
     bool mapped_ = false;
 };
 
+// The driver need not have its pages in this process's tables, and what is in none cannot be looked at. Where the
+// kernel does not do it, the report says that nobody can look.
+void map_in(const Ports &ports, const Range &range) {
+    ports.memory.advise(range.data, range.bytes, sys::advice_populate_read);
+}
+
 bool has_node_memory(const Driver &driver) {
     return driver.mem_get_allocation_granularity != nullptr && driver.mem_create != nullptr &&
            driver.mem_release != nullptr && driver.mem_address_reserve != nullptr &&
@@ -200,7 +207,13 @@ Attempt make_driver_node(const Maker &maker, const Wish &wish, Steps &steps) {
     }
     auto memory = std::make_unique<NodeMemory>(maker);
     const std::size_t alignment = wish.alignment > base_page_bytes() ? wish.alignment : 0;
-    const Done done = maker.on_node([&] { return memory->allocate(wish.bytes, alignment); });
+    const Done done = maker.on_node([&] {
+        Done allocated = memory->allocate(wish.bytes, alignment);
+        if (allocated) {
+            map_in(maker.ports, memory->range());
+        }
+        return allocated;
+    });
     if (!done) { // the driver does not say beforehand whether it can
         return done.error().status == NEAR_E_CUDA ? Attempt::missed(NEAR_REASON_DRIVER, done.error().message)
                                                   : Attempt::failed(done.error());
