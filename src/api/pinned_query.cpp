@@ -18,7 +18,7 @@ Result<near_pinned_info> info_of(const pinned::Block &block) {
     if (!gpu) {
         return gpu.error();
     }
-    const Result<uint64_t> pointer = pinned::device_pointer(gpu.value(), block.data);
+    const Result<uint64_t> pointer = pinned::device_pointer(gpu.value(), memory, block.data);
     if (!pointer) {
         return pointer.error();
     }

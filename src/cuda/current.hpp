@@ -76,4 +76,18 @@ private:
     bool pushed_ = false;
 };
 
+// Gives something of a context's back. A driver that does not let us in is asked once more: what is not given back now
+// never is.
+template <class Work> void give_back_in(const Driver &driver, CUcontext context, Work &&work) {
+    {
+        const Current current(driver, context);
+        if (current.code() == cuda_success) {
+            work();
+            return;
+        }
+    }
+    const Current current(driver, context);
+    work();
+}
+
 } // namespace nearpool::cuda

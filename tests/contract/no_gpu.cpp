@@ -62,6 +62,57 @@ ALONE_TEST(NoGpu, WhatNeedsADriverSaysThatThereIsNone) {
     EXPECT_EQ(counts_of(workers).accepted, 0U) << "nothing was queued";
 }
 
+ALONE_TEST(NoGpu, PageLockedMemoryNeedsADriver) {
+    without_a_driver();
+    const Pool workers(1);
+    char own[64];
+    expect_no_driver<near_pinned>("numa_pool_alloc_pinned", [&](near_pinned **pinned, near_error *error) {
+        return numa_pool_alloc_pinned(workers, nullptr, 0, 4096, nullptr, pinned, error);
+    });
+    expect_no_driver<near_pinned_request>(
+        "numa_pool_request_pinned", [&](near_pinned_request **made, near_error *error) {
+            return numa_pool_request_pinned(workers, nullptr, 0, 4096, nullptr, made, error);
+        });
+    expect_no_driver<near_pinned>("numa_pool_adopt_pinned", [&](near_pinned **pinned, near_error *error) {
+        return numa_pool_adopt_pinned(workers, nullptr, 0, own, sizeof own, nullptr, pinned, error);
+    });
+    size_t freed = 7;
+    near_pinned_stats stats{};
+    stats.struct_size = sizeof stats;
+    stats.hits = 7;
+    Error error;
+    EXPECT_EQ(numa_pool_trim_pinned(workers, nullptr, NEAR_NODE_UNKNOWN, 0, &freed, &error), NEAR_E_NO_DRIVER);
+    EXPECT_TRUE(error.says("numa_pool_trim_pinned") && error.says(missing_library)) << error.message;
+    EXPECT_EQ(numa_pool_pinned_stats(workers, nullptr, NEAR_NODE_UNKNOWN, &stats, &error), NEAR_E_NO_DRIVER);
+    EXPECT_TRUE(error.says("numa_pool_pinned_stats") && error.says(missing_library)) << error.message;
+    EXPECT_EQ(freed, 7U);
+    EXPECT_EQ(stats.hits, 7U);
+}
+
+ALONE_TEST(NoGpu, PageLockedMemoryOfNoBytesIsInvalidBeforeAnythingElse) {
+    without_a_driver();
+    const Pool workers(1);
+    near_pinned_options unknown{};
+    unknown.struct_size = 1;
+    near_pinned *pinned = untouched<near_pinned>();
+    near_pinned_request *request = untouched<near_pinned_request>();
+    char own[64];
+    Error error;
+    EXPECT_EQ(numa_pool_alloc_pinned(workers, nullptr, 0, 0, &unknown, &pinned, &error), NEAR_E_INVALID);
+    EXPECT_TRUE(error.says("numa_pool_alloc_pinned: 0 bytes were asked for")) << error.message;
+    EXPECT_EQ(numa_pool_request_pinned(workers, nullptr, 0, 0, &unknown, &request, &error), NEAR_E_INVALID);
+    EXPECT_TRUE(error.says("numa_pool_request_pinned: 0 bytes were asked for")) << error.message;
+    EXPECT_EQ(numa_pool_adopt_pinned(workers, nullptr, 0, own, 0, &unknown, &pinned, &error), NEAR_E_INVALID);
+    EXPECT_TRUE(error.says("numa_pool_adopt_pinned: 0 bytes were asked for")) << error.message;
+    EXPECT_EQ(numa_pool_alloc_pinned(workers, nullptr, 0, 1, &unknown, &pinned, &error), NEAR_E_VERSION);
+    EXPECT_EQ(numa_pool_alloc_pinned(workers, nullptr, 0, SIZE_MAX, nullptr, &pinned, &error), NEAR_E_INVALID);
+    EXPECT_EQ(numa_pool_alloc_pinned(workers, nullptr, 0, 1, nullptr, nullptr, &error), NEAR_E_INVALID);
+    EXPECT_EQ(numa_pool_trim_pinned(nullptr, nullptr, NEAR_NODE_UNKNOWN, 0, nullptr, &error), NEAR_E_INVALID);
+    EXPECT_EQ(numa_pool_pinned_stats(workers, nullptr, NEAR_NODE_UNKNOWN, nullptr, &error), NEAR_E_INVALID);
+    EXPECT_EQ(pinned, untouched<near_pinned>());
+    EXPECT_EQ(request, untouched<near_pinned_request>());
+}
+
 ALONE_TEST(NoGpu, StrictAndAListOfDevicesSayTheSame) {
     without_a_driver();
     const int32_t ordinals[] = {0, 1};

@@ -11,6 +11,16 @@ namespace nearpool::device {
 
 using namespace cuda;
 
+namespace {
+
+// A driver may say success and give none.
+Result<CUcontext> some(CUcontext context, const char *call) {
+    return context != nullptr ? Result<CUcontext>(context)
+                              : fail(NEAR_E_CUDA, "%s succeeded and gave no context", call);
+}
+
+} // namespace
+
 Device::Device(Loader &loader, const Driver &driver, Facts facts, DeviceNode node, bool own_context)
     : loader_(loader), driver_(driver), facts_(std::move(facts)), node_(node), own_context_(own_context) {}
 
@@ -47,10 +57,14 @@ Result<CUcontext> Device::make_context() {
     CUcontext context = nullptr;
     if (!own_context_) {
         const CUresult code = driver_.primary_ctx_retain(&context, facts_.handle);
-        return code == cuda_success ? Result<CUcontext>(context) : driver_.error(code, "cuDevicePrimaryCtxRetain");
+        return code == cuda_success ? some(context, "cuDevicePrimaryCtxRetain")
+                                    : driver_.error(code, "cuDevicePrimaryCtxRetain");
     }
     if (const CUresult code = driver_.ctx_create(&context, 0, facts_.handle); code != cuda_success) {
         return driver_.error(code, "cuCtxCreate");
+    }
+    if (context == nullptr) {
+        return some(context, "cuCtxCreate");
     }
     // Creating has pushed it on the caller's stack.
     if (const CUresult code = pop_pushed(driver_, context); code != cuda_success) {

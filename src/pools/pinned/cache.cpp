@@ -261,8 +261,8 @@ void Cache::close() noexcept {
     }
 }
 
-Result<uint64_t> device_pointer(const Gpu &gpu, char *data) {
-    if (gpu.one_pointer) {
+Result<uint64_t> device_pointer(const Gpu &gpu, const Memory &memory, char *data) {
+    if (gpu.one_pointer || memory.only_its_device()) { // which is mapped at an address of the device's
         return reinterpret_cast<uint64_t>(data);
     }
     const Result<CUcontext> context = gpu.device->context();

@@ -57,7 +57,7 @@ private:
 };
 
 // The address that the device has for page-locked memory.
-Result<uint64_t> device_pointer(const Gpu &gpu, char *data);
+Result<uint64_t> device_pointer(const Gpu &gpu, const Memory &memory, char *data);
 
 // The cache that a block is of.
 Cache &cache_of(const Block &block);

@@ -35,8 +35,8 @@ public:
     ~HostMemory() override {
         if (range_.data != nullptr) {
             const Driver &driver = gpu().device->driver();
-            const Current current(driver, context_);
-            warn(*gpu().device, "cuMemFreeHost", driver.mem_free_host(range_.data));
+            give_back_in(driver, context_,
+                         [&] { warn(*gpu().device, "cuMemFreeHost", driver.mem_free_host(range_.data)); });
         }
     }
 
@@ -68,16 +68,7 @@ public:
     explicit NodeMemory(const Maker &maker)
         : Memory(maker.gpu, NEAR_PINNED_DRIVER_NODE), context_(maker.context), memory_(maker.ports.memory) {}
     ~NodeMemory() override {
-        const Current current(driver(), context_);
-        if (mapped_) {
-            warn(device(), "cuMemUnmap", driver().mem_unmap(address_, range_.bytes));
-        }
-        if (has_handle_) {
-            warn(device(), "cuMemRelease", driver().mem_release(handle_));
-        }
-        if (address_ != 0) {
-            warn(device(), "cuMemAddressFree", driver().mem_address_free(address_, range_.bytes));
-        }
+        give_back_in(driver(), context_, [this] { give_back(); });
     }
     bool only_its_device() const override { return true; }
 
@@ -101,6 +92,17 @@ public:
 private:
     const device::Device &device() const { return *gpu().device; }
     const Driver &driver() const { return gpu().device->driver(); }
+    void give_back() const {
+        if (mapped_) {
+            warn(device(), "cuMemUnmap", driver().mem_unmap(address_, range_.bytes));
+        }
+        if (has_handle_) {
+            warn(device(), "cuMemRelease", driver().mem_release(handle_));
+        }
+        if (address_ != 0) {
+            warn(device(), "cuMemAddressFree", driver().mem_address_free(address_, range_.bytes));
+        }
+    }
     CUmemAllocationProp properties() const {
         CUmemAllocationProp properties{};
         properties.type = allocation_pinned;
@@ -118,7 +120,10 @@ private:
         if (code != cuda_success) {
             return driver().error(code, "cuMemGetAllocationGranularity");
         }
-        const std::optional<std::size_t> bytes = checked_round_up(bytes_, granularity == 0 ? 1 : granularity);
+        if (granularity == 0) {
+            return fail(NEAR_E_CUDA, "cuMemGetAllocationGranularity succeeded and gave no size");
+        }
+        const std::optional<std::size_t> bytes = checked_round_up(bytes_, granularity);
         if (!bytes) {
             return fail(NEAR_E_INVALID, "%zu bytes overflow when rounded up to %zu", bytes_, granularity);
         }
@@ -128,6 +133,9 @@ private:
     Done create() {
         const CUmemAllocationProp properties = this->properties();
         const CUresult code = driver().mem_create(&handle_, range_.bytes, &properties, 0);
+        if (code == cuda_success && handle_ == 0) {
+            return fail(NEAR_E_CUDA, "cuMemCreate succeeded and gave no memory");
+        }
         has_handle_ = code == cuda_success;
         return check(code, "cuMemCreate");
     }

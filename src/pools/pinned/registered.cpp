@@ -74,8 +74,8 @@ Attempt no_region(const Error &error, const Steps &steps) {
 
 } // namespace
 
-Done check_chunks(const Gpu &gpu, std::size_t bytes, std::size_t chunk_bytes) {
-    if (bytes > chunk_bytes && !gpu.one_pointer) {
+Done check_chunks(const Gpu &gpu, const char *data, std::size_t bytes, std::size_t chunk_bytes) {
+    if (!gpu.one_pointer && chunks_of(data, bytes, chunk_bytes) > 1) {
         return fail(
             NEAR_E_UNSUPPORTED,
             "%zu bytes must be registered in chunks of %zu, and device %d has other addresses for each: ask for "
@@ -96,7 +96,7 @@ Attempt make_registered(const Maker &maker, const Wish &wish, int32_t method, St
     }
     auto memory = std::make_unique<Registered>(maker, method, region.take());
     const std::size_t chunk_bytes = chunk_size(maker.ports.files, wish.chunk_bytes, memory->range().page_bytes);
-    if (Done ok = check_chunks(maker.gpu, memory->range().bytes, chunk_bytes); !ok) {
+    if (Done ok = check_chunks(maker.gpu, memory->range().data, memory->range().bytes, chunk_bytes); !ok) {
         return Attempt::failed(ok.error());
     }
     if (Done ok = memory->lock(maker, chunk_bytes, steps); !ok) {
@@ -114,7 +114,7 @@ Result<std::unique_ptr<Memory>> adopt(const Maker &maker, char *data, const Wish
                     maker.gpu.device->facts().ordinal);
     }
     const std::size_t chunk_bytes = chunk_size(maker.ports.files, wish.chunk_bytes, base_page_bytes());
-    if (Done ok = check_chunks(maker.gpu, wish.bytes, chunk_bytes); !ok) {
+    if (Done ok = check_chunks(maker.gpu, data, wish.bytes, chunk_bytes); !ok) {
         return ok.error();
     }
     auto memory = std::make_unique<Registered>(maker, data, wish.bytes);

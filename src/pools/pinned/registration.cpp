@@ -24,6 +24,10 @@ bool kernel_caps_locking(FilePort &files) {
            std::sscanf(release.c_str(), "%u.%u", &major, &minor) == 2 && major == 6 && minor >= 11 && minor <= 13;
 }
 
+std::size_t into_page(const char *data) {
+    return reinterpret_cast<uintptr_t>(data) % base_page_bytes();
+}
+
 bool is_gone(CUresult code) {
     return code == cuda_success || code == cuda_error_deinitialized || code == cuda_error_context_is_destroyed ||
            code == cuda_error_host_memory_not_registered;
@@ -37,6 +41,10 @@ std::size_t chunk_size(FilePort &files, std::size_t asked, std::size_t page_byte
     return std::max(wanted / page_bytes * page_bytes, page_bytes);
 }
 
+std::size_t chunks_of(const char *data, std::size_t bytes, std::size_t chunk_bytes) {
+    return (into_page(data) + bytes - 1) / chunk_bytes + 1;
+}
+
 Registration::Registration(Registration &&other) noexcept
     : device_(other.device_), context_(other.context_), chunks_(std::move(other.chunks_)) {
     other.chunks_.clear();
@@ -46,10 +54,11 @@ Registration::~Registration() {
     if (chunks_.empty()) {
         return;
     }
-    const Current current(device_->driver(), context_);
-    for (auto chunk = chunks_.rbegin(); chunk != chunks_.rend(); ++chunk) {
-        unlock(*chunk);
-    }
+    give_back_in(device_->driver(), context_, [this] {
+        for (auto chunk = chunks_.rbegin(); chunk != chunks_.rend(); ++chunk) {
+            unlock(*chunk);
+        }
+    });
 }
 
 // A driver that refuses is asked once more: the range is still ours, so nobody else's can be meant.
@@ -71,14 +80,13 @@ Done Registration::lock(char *data, std::size_t bytes, std::size_t chunk_bytes, 
     if (Done ok = current.entered(); !ok) {
         return ok;
     }
-    const std::size_t before = reinterpret_cast<uintptr_t>(data) % base_page_bytes(); // chunks share no page
-    chunks_.reserve((before + bytes - 1) / chunk_bytes + 1);
+    chunks_.reserve(chunks_of(data, bytes, chunk_bytes));
     std::size_t length = 0;
     for (std::size_t done = 0; done < bytes; done += length) {
         if (!steps.wanted()) {
             return fail(NEAR_E_CANCELLED, "%zu of %zu bytes were page-locked, and nobody waits for them", done, bytes);
         }
-        length = std::min(chunk_bytes - (done == 0 ? before : 0), bytes - done);
+        length = std::min(chunk_bytes - into_page(data + done), bytes - done);
         const CUresult code =
             driver.mem_host_register(data + done, length, host_register_portable | host_register_device_map);
         if (code != cuda_success) {

@@ -14,6 +14,10 @@ namespace nearpool::pinned {
 // kernel can lock at once.
 std::size_t chunk_size(FilePort &files, std::size_t asked, std::size_t page_bytes);
 
+// How many chunks a range needs: two must not share a page, so borders are between pages, also where the first byte is
+// not.
+std::size_t chunks_of(const char *data, std::size_t bytes, std::size_t chunk_bytes);
+
 // The registrations of one range in the context of a device, which must outlive them. What goes gives them back, the
 // last first, on any thread.
 class Registration {

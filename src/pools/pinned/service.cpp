@@ -8,8 +8,6 @@
 namespace nearpool::pinned {
 
 Done Service::start_thread() {
-    threads_.reserve(most_threads);
-    at_work_.reserve(most_threads);
     pthread_t thread{};
     if (const int error = ports_.threads.start(&thread, main, this); error != 0) {
         return fail_system_as(NEAR_E_SYSTEM, -error, "the thread that page-locks memory cannot be started");
@@ -24,6 +22,8 @@ Done Service::add(Ref<Request> request) {
         if (stopping_) {
             return fail(NEAR_E_SHUTDOWN, "the pool is being destroyed");
         }
+        threads_.reserve(most_threads); // nothing may be thrown once the request is in the queue
+        at_work_.reserve(most_threads);
         queue_.push_back(std::move(request));
         if (queue_.size() > idle_ && threads_.size() < most_threads) {
             if (Done started = start_thread(); !started && threads_.empty()) {

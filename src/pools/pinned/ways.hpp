@@ -49,6 +49,6 @@ Attempt make_driver(const Maker &maker, const Wish &wish, Steps &steps);
 Result<std::unique_ptr<Memory>> adopt(const Maker &maker, char *data, const Wish &wish, Steps &steps);
 
 // Where pointers differ between host and device, they differ by another amount in each registration.
-Done check_chunks(const Gpu &gpu, std::size_t bytes, std::size_t chunk_bytes);
+Done check_chunks(const Gpu &gpu, const char *data, std::size_t bytes, std::size_t chunk_bytes);
 
 } // namespace nearpool::pinned

@@ -72,7 +72,8 @@ Result<Wish> wish_of(std::size_t bytes, const near_pinned_options *given) {
     Wish wish;
     wish.bytes = bytes;
     wish.alignment = std::max(options.alignment, least_alignment);
-    if (!checked_round_up(bytes, std::max(wish.alignment, gib))) {
+    const std::optional<std::size_t> with_room = checked_add(bytes, wish.alignment);
+    if (!with_room || !checked_round_up(*with_room, gib)) {
         return fail(NEAR_E_INVALID, "%zu bytes overflow when rounded up to pages", bytes);
     }
     wish.strict = options.strict != 0;

@@ -48,8 +48,8 @@ Mark::~Mark() {
 // The driver keeps a destroyed event as long as a stream needs it.
 void Mark::give_back() noexcept {
     if (event_ != nullptr) {
-        const Current current(device_->driver(), context_);
-        device_->driver().event_destroy(std::exchange(event_, nullptr));
+        const Driver &driver = device_->driver();
+        give_back_in(driver, context_, [&] { driver.event_destroy(std::exchange(event_, nullptr)); });
     }
 }
 
