@@ -257,8 +257,12 @@ TEST_F(PinnedArguments, OfRequests) {
     EXPECT_EQ(request.wait(&taken), NEAR_OK) << "and all that changed nothing";
 }
 
-TEST_F(PinnedArgumentsScript, WithoutADeviceThereIsNone) {
-    configure(R"({"mode":"no-device"})");
+// Of its own: the process's default pool stays once it is made.
+ALONE_TEST(PinnedWithoutADevice, AnswersThatThereIsNone) {
+    if (fake() == nullptr) {
+        GTEST_SKIP() << "[fake-driver] needs the fake driver";
+    }
+    ASSERT_EQ(fake()->reset(R"({"mode":"no-device"})", 0), nullptr);
     const Pool workers(1);
     const near_pinned_options options = pinned_options();
     for (const Maker &maker : makers()) {
