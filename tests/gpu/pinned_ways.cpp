@@ -196,6 +196,28 @@ TEST_F(PinnedWaysScript, WhatIsNotLockedIsStrictOnlyWhenBound) {
     expect_way(pinned, NEAR_PINNED_PLACED);
 }
 
+TEST_F(PinnedWaysScript, AStrictPoolIsStrictInThisToo) {
+    configure(near_node_0(R"("pageable_by_host_tables":true)"));
+    NEEDS_BINDING();
+    const Devices devices;
+    numa_pool_options options = nearpool_test::options_for(nullptr);
+    options.strict = 1;
+    numa_pool *made = nullptr;
+    if (numa_pool_create(&options, &made, nullptr) != NEAR_OK) {
+        GTEST_SKIP() << "[affinity] there is no strict pool here";
+    }
+    {
+        Pinned pinned;
+        Error error;
+        const near_pinned_options soft = pinned_options(only(NEAR_PINNED_TOUCHED));
+        EXPECT_EQ(alloc_pinned(made, devices, mib, soft, &pinned, &error), NEAR_E_STRICT);
+        EXPECT_TRUE(error.says("nothing binds them")) << error.message;
+        ASSERT_EQ(alloc_pinned(made, devices, mib, pinned_options(), &pinned, &error), NEAR_OK) << error.message;
+        expect_strict_on_node_0(pinned);
+    }
+    numa_pool_destroy(made);
+}
+
 TEST_F(PinnedWaysScript, NoneAtAllIsUnsupportedAndNamesEach) {
     configure(near_node_0(R"("host_register":false)", R"("host_numa":false)"));
     const Devices devices;

@@ -47,7 +47,7 @@ inline bool can(int32_t capability) {
 // A test that binds memory to node 0.
 #define NEEDS_BINDING()                                                                                                \
     if (!can(NEAR_CAPABILITY_MEMORY_BINDING)) {                                                                        \
-        GTEST_SKIP() << "[mbind] memory cannot be bound here";                                                         \
+        GTEST_SKIP() << "[mempolicy] memory cannot be bound here";                                                     \
     }                                                                                                                  \
     static_cast<void>(0)
 
