@@ -6,13 +6,15 @@
 #include <array>
 #include <fstream>
 #include <sys/mman.h>
+#include <thread>
 
 namespace bench {
 namespace {
 
 constexpr std::size_t spare_bytes = 4 * gib;
 constexpr std::size_t touch_step = 4096;
-constexpr int repetitions = 3; // each takes seconds on a real driver
+constexpr unsigned many_cpus = 8; // with fewer, ours must only not be slower
+constexpr int repetitions = 3;    // each takes seconds on a real driver
 
 // The calling thread is on the GPU's node, as who takes care of that would have it.
 class NearGpu {
@@ -138,10 +140,11 @@ void measure(benchmark::State &state, const Devices &devices, const Wanted &want
     const auto [ours, drivers, peers] = seconds;
     state.SetIterationTime(ours);
     state.counters["gib_per_s"] = static_cast<double>(wanted.bytes) / static_cast<double>(gib) / ours;
+    const double goal = std::thread::hardware_concurrency() >= many_cpus ? 2 : 1;
     state.counters["ratio"] = drivers / ours;
-    state.counters["ratio_at_least"] = 2;
+    state.counters["ratio_at_least"] = goal;
     state.counters["peers_ratio"] = peers / ours;
-    state.counters["peers_ratio_at_least"] = 2;
+    state.counters["peers_ratio_at_least"] = goal;
 }
 
 void cold(benchmark::State &state, const Wanted &wanted) {
