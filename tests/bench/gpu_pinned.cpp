@@ -6,13 +6,14 @@
 #include <array>
 #include <fstream>
 #include <sys/mman.h>
+#include <thread>
 
 namespace bench {
 namespace {
 
 constexpr std::size_t spare_bytes = 4 * gib;
 constexpr std::size_t touch_step = 4096;
-constexpr int repetitions = 3; // each takes seconds on a real driver
+constexpr unsigned many_cpus = 8; // with fewer, ours must only not be slower
 
 // The calling thread is on the GPU's node, as who takes care of that would have it.
 class NearGpu {
@@ -74,7 +75,7 @@ double fault_in_ns(std::size_t bytes, int32_t pages) {
 // The free memory of a virtual machine may be lent to its host, and who touches it first waits long for it: memory is
 // touched until that takes no less time than before.
 void warm_up(std::size_t bytes, int32_t pages) {
-    constexpr int most_rounds = 6;
+    constexpr int most_rounds = 4;
     constexpr double settled = 0.8;
     double before = fault_in_ns(bytes, pages);
     for (int round = 1; round < most_rounds; round++) {
@@ -139,9 +140,12 @@ void measure(benchmark::State &state, const Devices &devices, const Wanted &want
     state.SetIterationTime(ours);
     state.counters["gib_per_s"] = static_cast<double>(wanted.bytes) / static_cast<double>(gib) / ours;
     state.counters["ratio"] = drivers / ours;
-    state.counters["ratio_at_least"] = 2;
     state.counters["peers_ratio"] = peers / ours;
-    state.counters["peers_ratio_at_least"] = 2;
+    if (wanted.pages == NEAR_PAGES_HUGE && wanted.methods == 0) { // the others are there to compare
+        const double goal = std::thread::hardware_concurrency() >= many_cpus ? 2 : 1;
+        state.counters["ratio_at_least"] = goal;
+        state.counters["peers_ratio_at_least"] = goal;
+    }
 }
 
 void cold(benchmark::State &state, const Wanted &wanted) {
@@ -158,11 +162,16 @@ void cold(benchmark::State &state, const Wanted &wanted) {
     }
 }
 
+// Each takes seconds on a real driver; and a machine without one may be small, and touch its memory slowly.
+int repetitions(const Wanted &wanted) {
+    return control().available() && wanted.bytes > 4 * gib ? 1 : 3;
+}
+
 void add(const std::string &name, const Wanted &wanted) {
     benchmark::RegisterBenchmark(name.c_str(), [wanted](benchmark::State &state) { cold(state, wanted); })
         ->UseManualTime()
         ->Iterations(1)
-        ->Repetitions(repetitions)
+        ->Repetitions(repetitions(wanted))
         ->Unit(benchmark::kMillisecond);
 }
 

@@ -29,6 +29,13 @@ struct Near {
         return pinned;
     }
     void allocate_and_free(std::size_t bytes) const { near_pinned_free(allocate(bytes)); }
+    // But for the first, which is warm()'s.
+    double misses() const {
+        near_pinned_stats stats = sized<near_pinned_stats>();
+        must(numa_pool_pinned_stats(pool.get(), devices.get(), NEAR_NODE_UNKNOWN, &stats, nullptr),
+             "numa_pool_pinned_stats");
+        return static_cast<double>(stats.misses) - 1;
+    }
 };
 
 // Whether memory can be had; from then on it is in the cache, for so many at once.
@@ -45,7 +52,6 @@ void cached(benchmark::State &state, std::size_t bytes) {
     if (!warm(state, near, bytes)) {
         return;
     }
-    const uint64_t misses_before = 1;
     for (auto _ : state) {
         auto drivers = [&] {
             must_cuda(DriverMemory(bytes) ? cuda_success : cuda_error_out_of_memory, "cuMemHostAlloc");
@@ -61,9 +67,7 @@ void cached(benchmark::State &state, std::size_t bytes) {
         state.counters["ratio"] = median(driver_ns) / our_ns;
         state.counters["ratio_at_least"] = 20;
     }
-    near_pinned_stats stats = sized<near_pinned_stats>();
-    must(numa_pool_pinned_stats(pool.get(), devices.get(), NEAR_NODE_UNKNOWN, &stats, nullptr), "pinned_stats");
-    state.counters["misses"] = static_cast<double>(stats.misses - misses_before);
+    state.counters["misses"] = near.misses();
     state.SetLabel("allocate + free, ratio to cuMemHostAlloc + cuMemFreeHost");
 }
 
@@ -92,25 +96,21 @@ void cached_by_two(benchmark::State &state, std::size_t bytes) {
     state.SetLabel("one allocate + free by each, ratio of the work done to one thread's");
 }
 
-// Memory that a stream uses is freed, and taken again when the stream has passed. The driver alone: an event is made
-// and put into the stream, asked for when that has passed, and destroyed. Waiting for the stream is part of neither.
-void after_stream(benchmark::State &state) {
-    const Devices devices;
-    const Pool pool(1);
-    const Near near{pool, devices};
-    const Streams streams(devices);
-    const Pushed current(devices, true);
-    constexpr std::size_t bytes = 2 * mib; // the whole of what is made first, so that it must be taken again
-    if (!warm(state, near, bytes)) {
-        return;
-    }
-    const uint64_t id = streams.acquire();
-    const CUstream stream = streams.at(id);
-    const auto wait = [&] { must_cuda(driver().stream_synchronize(stream), "cuStreamSynchronize"); };
-    near_pinned *pinned = near.allocate(bytes);
+constexpr std::size_t first_bytes = 2 * mib; // the whole of what is made first, so that it must be taken again
+
+// Memory that a stream uses is freed, and taken again when the stream has passed: in ns. Waiting for the stream is no
+// part of it.
+double our_round_ns(const Near &near, const Streams &streams, uint64_t id, near_pinned **pinned) {
+    auto give = [&] { must(near_pinned_free_after(*pinned, streams.get(), id), "near_pinned_free_after"); };
+    auto take = [&] { *pinned = near.allocate(first_bytes); };
+    const double giving = per_call_ns(1, give);
+    must_cuda(driver().stream_synchronize(streams.at(id)), "cuStreamSynchronize");
+    return giving + per_call_ns(1, take);
+}
+
+// The driver alone: an event is made and put into the stream, asked for when that has passed, and destroyed.
+double driver_round_ns(CUstream stream) {
     CUevent event = nullptr;
-    auto give = [&] { must(near_pinned_free_after(pinned, streams.get(), id), "near_pinned_free_after"); };
-    auto take = [&] { pinned = near.allocate(bytes); };
     auto record = [&] {
         must_cuda(driver().event_create(&event, event_disable_timing), "cuEventCreate");
         must_cuda(driver().event_record(event, stream), "cuEventRecord");
@@ -119,27 +119,39 @@ void after_stream(benchmark::State &state) {
         must_cuda(driver().event_query(event), "cuEventQuery");
         must_cuda(driver().event_destroy(event), "cuEventDestroy");
     };
+    const double recording = per_call_ns(1, record);
+    must_cuda(driver().stream_synchronize(stream), "cuStreamSynchronize");
+    return recording + per_call_ns(1, query);
+}
+
+void after_stream(benchmark::State &state) {
+    const Devices devices;
+    const Pool pool(1);
+    const Near near{pool, devices};
+    const Streams streams(devices);
+    const Pushed current(devices, true);
+    if (!warm(state, near, first_bytes)) {
+        return;
+    }
+    const uint64_t id = streams.acquire();
+    const CUstream stream = streams.at(id);
+    near_pinned *pinned = near.allocate(first_bytes);
     for (auto _ : state) {
         std::array<std::vector<double>, 2> samples;
         for (uint32_t i = 0; i < 2000; i++) {
-            const double giving = per_call_ns(1, give);
-            wait();
-            samples[0].push_back(giving + per_call_ns(1, take));
-            const double recording = per_call_ns(1, record);
-            wait();
-            samples[1].push_back(recording + per_call_ns(1, query));
+            samples[0].push_back(our_round_ns(near, streams, id, &pinned));
+            samples[1].push_back(driver_round_ns(stream));
         }
         const double ours = median(samples[0]);
+        const double drivers = median(samples[1]);
         state.SetIterationTime(ours * 1e-9);
-        state.counters["driver_ns"] = median(samples[1]);
-        state.counters["own_ns"] = ours - median(samples[1]);
-        state.counters["ratio"] = ours / median(samples[1]);
+        state.counters["driver_ns"] = drivers;
+        state.counters["own_ns"] = ours - drivers;
+        state.counters["ratio"] = ours / drivers;
     }
     near_pinned_free(pinned);
     streams.release(id);
-    near_pinned_stats stats = sized<near_pinned_stats>();
-    must(numa_pool_pinned_stats(pool.get(), devices.get(), NEAR_NODE_UNKNOWN, &stats, nullptr), "pinned_stats");
-    state.counters["misses"] = static_cast<double>(stats.misses) - 1;
+    state.counters["misses"] = near.misses();
     state.SetLabel("free_after + allocate, ratio to cuEventCreate + Record + Query + Destroy");
 }
 

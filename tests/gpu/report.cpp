@@ -281,21 +281,21 @@ std::string notes_of(const Json &one) {
 }
 
 void print_benchmarks(const Json &benchmarks) {
-    std::printf("\n%-36s %14s %25s %8s %-7s\n", "benchmark", "median", "least .. greatest", "ratio", "goal");
+    std::printf("\n%-46s %14s %25s %8s %-7s\n", "benchmark", "median", "least .. greatest", "ratio", "goal");
     for (const Json &one : benchmarks) {
         const Json &counters = one["counters"];
         const std::string name = one["name"];
         const std::string median = text_of(one["median"]) + " " + one["unit"].get<std::string>();
         const std::string spread = text_of(one["least"]) + " .. " + text_of(one["greatest"]);
         const std::string ratio = counters.contains("ratio") ? text_of(counters["ratio"]) : "";
-        std::printf("%-36s %14s %25s %8s %-7s %s\n", name.c_str(), median.c_str(), spread.c_str(), ratio.c_str(),
+        std::printf("%-46s %14s %25s %8s %-7s %s\n", name.c_str(), median.c_str(), spread.c_str(), ratio.c_str(),
                     goal_of(one).c_str(), notes_of(one).c_str());
     }
 }
 
 void print_skipped(const Json &skipped) {
     for (const Json &one : skipped) {
-        std::printf("%-36s not measured: %s\n", one["name"].get<std::string>().c_str(),
+        std::printf("%-46s not measured: %s\n", one["name"].get<std::string>().c_str(),
                     one["reason"].get<std::string>().c_str());
     }
 }

@@ -1,15 +1,16 @@
 #!/bin/sh
 # Usage: ./run.sh [OPTION]...
 #
-# Runs nearpool's GPU tests and benchmarks on this machine's GPU driver, prints a table and writes results/results.json
-# with the names of the GPU and the driver. This folder brings every library that it needs, the C library too; a driver
-# is all that must be here. No test may pass by being skipped for want of a GPU.
+# Runs nearpool's GPU tests and benchmarks on this machine's GPU driver, tries what is said of drivers and kernels,
+# prints tables and writes results/results.json with the names of the GPU and the driver. This folder brings every
+# library that it needs, the C library too; a driver is all that must be here. No test may pass by being skipped for
+# want of a GPU.
 #
 # --driver FILE   the driver's libcuda.so.1; otherwise $NEARPOOL_CUDA_LIBRARY, otherwise searched for
 # --nvml FILE     likewise its libnvidia-ml.so.1, with $NEARPOOL_NVML_LIBRARY; otherwise the one beside the driver
 # --out FOLDER    for the results and what the programs printed, default results beside this script
 # --tests FILTER  only these tests, as in --gtest_filter; '-*' runs none
-# --bench FILTER  only these benchmarks, a regular expression, default ^gpu/; '' runs none
+# --bench FILTER  only these benchmarks, a regular expression, default ^(gpu/|pinned_heap); '' runs none
 # --repeat N      times that each benchmark runs, default 5; those of cold page-locked memory run 3 times
 # --facts WHICH   what is tried of the driver and the kernel, default most: none; or large, which is also what may stop
 #                 every GPU process of the machine for minutes
@@ -22,7 +23,7 @@ driver=${NEARPOOL_CUDA_LIBRARY:-}
 nvml=${NEARPOOL_NVML_LIBRARY:-}
 out=$here/results
 test_filter='*'
-bench_filter='^gpu/'
+bench_filter='^(gpu/|pinned_heap)'
 repeat=5
 facts=most
 system_libc=no
