@@ -21,6 +21,9 @@ public:
     // no memory for a record. Spans that are idle come last.
     Block *take(std::size_t bytes, std::size_t alignment) noexcept;
 
+    // The same from one idle span, and from no other.
+    Block *take_from(Block *whole, std::size_t bytes, std::size_t alignment) noexcept;
+
     // Keeps the first `bytes`, rounded up, and frees the rest. Without memory for a record the block stays as it is.
     void shrink(Block *block, std::size_t bytes) noexcept;
 

@@ -164,7 +164,7 @@ Block *Stock::add(std::unique_ptr<Memory> memory, const Order &order, const Wish
         place.heap.shrink(block, wish.bytes);
     } else {
         Block *whole = place.heap.give(block);
-        block = place.heap.take(wish.bytes, wish.alignment);
+        block = place.heap.take_from(whole, wish.bytes, wish.alignment); // what is not kept shares no span
         if (block == nullptr) {
             place.heap.remove(whole);
             throw std::bad_alloc();
