@@ -2,6 +2,7 @@
 #include "pools/pinned/request.hpp"
 
 #include "base/log.hpp"
+#include "pools/pinned/cache.hpp"
 
 #include <algorithm>
 #include <climits>
@@ -58,7 +59,7 @@ bool Request::settle(Result<Block *> result) noexcept {
     if (result) {
         log(NEAR_LOG_WARN, "device %d: %zu page-locked bytes at %p came too late, and were given back",
             gpu.device->facts().ordinal, wish.bytes, static_cast<void *>(result.value()->data));
-        stock.give(result.value());
+        stock.cache().give(result.value());
     }
     return false;
 }
@@ -116,7 +117,7 @@ void Request::leave() noexcept {
         taken_ = taken_ || left != nullptr;
     }
     if (left != nullptr) {
-        stock.give(left);
+        stock.cache().give(left);
     }
 }
 
@@ -139,7 +140,10 @@ near_pinned_progress Request::progress() const {
     progress.state = working ? NEAR_PINNED_STATE_WORKING : NEAR_PINNED_STATE_WAITING;
     if (ended) {
         const std::lock_guard<std::mutex> lock(mutex_);
-        progress.state = block_ != nullptr || taken_ ? NEAR_PINNED_STATE_DONE : NEAR_PINNED_STATE_FAILED;
+        const bool done = block_ != nullptr || taken_;
+        progress.state = done ? NEAR_PINNED_STATE_DONE : NEAR_PINNED_STATE_FAILED;
+        progress.faulted_bytes = done ? wish.bytes : progress.faulted_bytes; // idle memory has taken no steps
+        progress.locked_bytes = done ? wish.bytes : progress.locked_bytes;
     }
     return progress;
 }
