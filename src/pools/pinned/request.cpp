@@ -140,7 +140,10 @@ near_pinned_progress Request::progress() const {
     progress.state = working ? NEAR_PINNED_STATE_WORKING : NEAR_PINNED_STATE_WAITING;
     if (ended) {
         const std::lock_guard<std::mutex> lock(mutex_);
-        progress.state = block_ != nullptr || taken_ ? NEAR_PINNED_STATE_DONE : NEAR_PINNED_STATE_FAILED;
+        const bool done = block_ != nullptr || taken_;
+        progress.state = done ? NEAR_PINNED_STATE_DONE : NEAR_PINNED_STATE_FAILED;
+        progress.faulted_bytes = done ? wish.bytes : progress.faulted_bytes; // idle memory has taken no steps
+        progress.locked_bytes = done ? wish.bytes : progress.locked_bytes;
     }
     return progress;
 }
