@@ -52,7 +52,8 @@ NEAR_API NEAR_MUST_CHECK near_status near_pinned_get_info(const near_pinned *pin
  * Near means: on the GPU's node. ::NEAR_LEVEL_STRICT: all were seen there, and cannot move, being locked or bound.
  *
  * @param[in]  pinned     memory.
- * @param[out] placement  the report, of the pages that the memory is in. Its policy is always ::NEAR_POLICY_BIND.
+ * @param[out] placement  the report, of the pages that the memory is in. Its policy is always ::NEAR_POLICY_BIND; its
+ *                        huge_bytes count pages from the pool only.
  * @param[out] error      the sentence; may be NULL.
  *
  * @errors

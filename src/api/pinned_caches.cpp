@@ -5,6 +5,7 @@
 #include "base/fork_lock.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -35,6 +36,9 @@ struct Caches {
     }
 };
 
+// Whether there ever was a cache: programs without page-locked memory need no list of them.
+std::atomic<bool> any{false};
+
 Caches &caches() {
     static auto *const only = new Caches;
     return *only;
@@ -56,11 +60,15 @@ Result<Ref<pinned::Cache>> cache_for(const numa::Pool &workers, device::Pool &de
                                                              workers.options().pinned_limit_bytes);
     if (cache) {
         all.entries.push_back(Entry{&workers, &devices, cache.value(), false});
+        any.store(true, std::memory_order_release);
     }
     return cache;
 }
 
 Ref<pinned::Cache> known_cache(const numa::Pool &workers, const device::Pool &devices) {
+    if (!any.load(std::memory_order_acquire)) {
+        return {};
+    }
     const std::lock_guard<ForkMutex> lock(caches().mutex);
     return caches().find(&workers, &devices);
 }
@@ -78,9 +86,32 @@ Ref<pinned::Cache> next_to_close(const RefCounted *pool) {
     return {};
 }
 
-void close_all(const RefCounted *pool) {
-    while (const Ref<pinned::Cache> cache = next_to_close(pool)) {
-        cache->close();
+void *close_main(void *detached) {
+    const Ref<pinned::Cache> cache = Ref<pinned::Cache>::adopt(static_cast<pinned::Cache *>(detached));
+    cache->close();
+    return nullptr;
+}
+
+// Closing waits for streams, and what they wait for may be a task of the pool that is being destroyed from one of its
+// own tasks: then another thread waits.
+void close_elsewhere(Ref<pinned::Cache> cache) {
+    ThreadPort &threads = real_ports().threads;
+    pthread_t thread{};
+    if (threads.start(&thread, close_main, Ref<pinned::Cache>(cache).detach()) == 0) {
+        threads.detach(thread);
+        return;
+    }
+    cache->release(); // the reference of the thread
+    cache->close();
+}
+
+void close_all(const RefCounted *pool, bool elsewhere) {
+    while (Ref<pinned::Cache> cache = next_to_close(pool)) {
+        if (elsewhere) {
+            close_elsewhere(std::move(cache));
+        } else {
+            cache->close();
+        }
     }
 }
 
@@ -103,18 +134,26 @@ Ref<pinned::Cache> forget_next(const RefCounted *pool) {
 EndOfCaches::EndOfCaches(numa::Pool *pool) : pool_(Ref<RefCounted>::share(pool)), forked_(pool->forked()) {
     if (!forked_) {
         pool->begin_end();
-        close_all(pool);
+    }
+    if (!forked_ && any.load(std::memory_order_acquire)) {
+        close_all(pool, pool->inside());
     }
 }
 
 EndOfCaches::EndOfCaches(device::Pool *pool) : pool_(Ref<RefCounted>::share(pool)), forked_(pool->forked()) {
-    if (!forked_) {
-        close_all(pool);
+    if (!forked_ && any.load(std::memory_order_acquire)) {
+        close_all(pool, false);
     }
 }
 
 // In a child the caches stay as they are: their locks may be taken for ever, and their threads are not here.
 EndOfCaches::~EndOfCaches() {
+    if (!any.load(std::memory_order_acquire)) {
+        return;
+    }
+    if (!forked_) {
+        close_all(pool_.get(), false); // what somebody has asked for meanwhile
+    }
     while (Ref<pinned::Cache> cache = forget_next(pool_.get())) {
         if (forked_) {
             static_cast<void>(cache.detach());

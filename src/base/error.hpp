@@ -17,6 +17,7 @@ struct Error {
     int32_t domain = NEAR_DOMAIN_NONE;
     int32_t code = 0;
     std::string message;
+    int32_t reason = 0; // NEAR_REASON_*, where a placement was not achieved
 };
 
 // An error with a sentence: what was asked, what is there, what to do.

@@ -70,6 +70,12 @@ PagesNote note_of(const Error &error) {
     }
 }
 
+Error strict_failure(int32_t reason, const std::string &text) {
+    Error error = fail(NEAR_E_STRICT, "%s", text.c_str());
+    error.reason = reason;
+    return error;
+}
+
 class Builder {
 public:
     Builder(const Ports &ports, Ref<const Topology> topology, Crew &crew, const RegionSpec &spec, Progress *progress)
@@ -94,7 +100,8 @@ public:
                 first = missed_;
             }
         }
-        return fail(NEAR_E_STRICT, "pages of %s are not to be had: %s", pages_name(spec_.pages), first.text.c_str());
+        return strict_failure(first.reason,
+                              format("pages of %s are not to be had: %s", pages_name(spec_.pages), first.text.c_str()));
     }
 
 private:
@@ -114,6 +121,9 @@ private:
         auto body = std::make_unique<Body>(ports_, topology_, crew_, spec_, mapping.take());
         body->rung = rung;
         body->progress = progress_;
+        if (progress_ != nullptr) {
+            progress_->begin_again();
+        }
         body->arrangement =
             std::make_unique<Arrangement>(arrange(ports_, *topology_, body->mapping, spec_.policy, spec_.nodes));
         body->arrangement->strict = spec_.strict;
@@ -241,7 +251,7 @@ private:
         if (from_pool) {
             return miss({NEAR_REASON_ELSEWHERE, text});
         }
-        return fail(NEAR_E_STRICT, "%s", text.c_str());
+        return strict_failure(enforcement.reason, text);
     }
 
     const Ports &ports_;

@@ -10,7 +10,7 @@ namespace nearpool {
 struct Settled {
     near_placement placement{};
     Census census;
-    int bind_error = 0; // errno: mbind() was refused
+    bool firm = false; // bound so that pages can be nowhere else
 };
 
 // A range that somebody else has mapped.

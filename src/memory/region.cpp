@@ -33,7 +33,7 @@ Settled Region::settled() const {
     Settled settled;
     settled.census = body_->first.value_or(Census());
     settled.placement = body_->describe(settled.census);
-    settled.bind_error = body_->binds() ? body_->arrangement->bind_error : 0;
+    settled.firm = body_->arrangement->firm;
     return settled;
 }
 

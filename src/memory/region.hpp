@@ -43,6 +43,8 @@ public:
     virtual ~Progress() = default;
     // So many bytes more are in; called by several threads. False: no more.
     virtual bool go_on(std::size_t bytes) noexcept = 0;
+    // With pages of another size, none of which is in.
+    virtual void begin_again() noexcept = 0;
 };
 
 struct Settled; // memory/range.hpp

@@ -18,7 +18,7 @@ uint64_t usual_limit(const Topology &topology, const Node &node) {
     for (const Node &other : topology.nodes()) {
         bytes += node.memory_bytes == 0 ? other.memory_bytes : 0;
     }
-    return bytes / 2;
+    return bytes == 0 ? NEAR_NONE : bytes / 2; // what is not known is no limit
 }
 
 Result<bool> attribute(const device::Device &device, CUdevice_attribute which) {
@@ -53,14 +53,25 @@ uint32_t some_node(const Ports &ports, const Topology &topology) {
 class Ordered {
 public:
     Ordered(Stock &stock, const Order &order) : stock_(stock), order_(order), start_(now_ns()) {}
-    ~Ordered() { stock_.forget(order_, now_ns() - start_); }
+    ~Ordered() {
+        if (open_) {
+            stock_.forget(order_, now_ns() - start_);
+        }
+    }
     Ordered(const Ordered &) = delete;
     Ordered &operator=(const Ordered &) = delete;
+
+    // It is there: Stock::add() comes next. How long it took.
+    uint64_t filled() {
+        open_ = false;
+        return now_ns() - start_;
+    }
 
 private:
     Stock &stock_;
     const Order order_;
     const uint64_t start_;
+    bool open_ = true;
 };
 
 } // namespace
@@ -118,7 +129,7 @@ Result<Block *> Cache::allocate(int32_t ordinal, const Wish &wish) {
     if (Block *idle = stock_of(gpu.value().node)->take(wish, gpu.value()); idle != nullptr) {
         return lend(idle);
     }
-    const Result<Ref<Request>> asked = request(ordinal, wish);
+    const Result<Ref<Request>> asked = ask_for(gpu.value(), wish);
     return asked ? asked.value()->wait(NEAR_FOREVER) : asked.error();
 }
 
@@ -127,16 +138,25 @@ Result<Ref<Request>> Cache::request(int32_t ordinal, const Wish &wish) {
     if (!gpu) {
         return gpu.error();
     }
-    if (wish.strict && !gpu.value().node_known) {
-        return fail(NEAR_E_STRICT, "the node of device %d is not known", ordinal);
-    }
-    Ref<Request> request = Ref<Request>::adopt(
-        new Request(Ref<const RefCounted>::share(this), ports_.futex, *stock_of(gpu.value().node), gpu.value(), wish));
-    if (Block *idle = request->stock.take(wish, request->gpu); idle != nullptr) {
+    Stock &stock = *stock_of(gpu.value().node);
+    Ref<Request> request = new_request(gpu.value(), wish);
+    if (Block *idle = stock.take(wish, gpu.value()); idle != nullptr) {
         request->settle(lend(idle));
         return request;
     }
-    request->stock.count_miss();
+    return ask_for(gpu.value(), wish);
+}
+
+Ref<Request> Cache::new_request(const Gpu &gpu, const Wish &wish) {
+    return Ref<Request>::adopt(
+        new Request(Ref<const RefCounted>::share(this), ports_.futex, *stock_of(gpu.node), gpu, wish));
+}
+
+Result<Ref<Request>> Cache::ask_for(const Gpu &gpu, const Wish &wish) {
+    if (wish.strict && !gpu.node_known) {
+        return fail(NEAR_E_STRICT, "the node of device %d is not known", gpu.device->facts().ordinal);
+    }
+    Ref<Request> request = new_request(gpu, wish);
     Done added = service_.add(request);
     return added ? Result<Ref<Request>>(std::move(request)) : added.error();
 }
@@ -178,7 +198,7 @@ Result<Block *> Cache::make(Request &request) {
     if (!order) {
         return order.error();
     }
-    const Ordered ordered(stock, order.value());
+    Ordered ordered(stock, order.value());
     Result<std::unique_ptr<Memory>> memory = make_memory_for(request, order.value(), request.steps);
     if (!memory) {
         return request.steps.wanted() ? memory.error() : request.unwanted();
@@ -187,7 +207,10 @@ Result<Block *> Cache::make(Request &request) {
     log(NEAR_LOG_DEBUG, "device %d: %zu page-locked bytes at %p near node %u: %s, %zu of %zu pages near",
         request.gpu.device->facts().ordinal, made.range().bytes, static_cast<void *>(made.range().data), made.node(),
         method_name(made.method()), made.census().near, made.census().looked);
-    return lend(stock.add(memory.take(), order.value(), request.wish, request.gpu));
+    Block *block = stock.add(memory.take(), order.value(), request.wish, ordered.filled());
+    return block != nullptr
+               ? Result<Block *>(lend(block))
+               : fail(NEAR_E_CUDA, "the driver's memory is not aligned to %zu bytes", request.wish.alignment);
 }
 
 Result<Block *> Cache::adopt(int32_t ordinal, char *data, const Wish &wish) {
@@ -209,7 +232,7 @@ Result<Block *> Cache::adopt(int32_t ordinal, char *data, const Wish &wish) {
         return fail(NEAR_E_STRICT, "%s",
                     memory.value()->verdict(devices_->topology(), memory.value()->census()).text.c_str());
     }
-    Block *block = stock_of(gpu.value().node)->add_adopted(memory.take(), gpu.value(), now_ns() - start);
+    Block *block = stock_of(gpu.value().node)->add_adopted(memory.take(), wish, now_ns() - start);
     return block != nullptr ? Result<Block *>(lend(block)) : fail(NEAR_E_SHUTDOWN, "the pool is being destroyed");
 }
 

@@ -41,6 +41,8 @@ private:
     ~Cache() override = default;
 
     Stock *stock_of(uint32_t node) const;
+    Ref<Request> new_request(const Gpu &gpu, const Wish &wish);
+    Result<Ref<Request>> ask_for(const Gpu &gpu, const Wish &wish);
     Result<Block *> make(Request &request);
     Result<Maker> maker(const Gpu &gpu) const;
     Result<std::unique_ptr<Memory>> make_memory_for(const Request &request, const Order &order, Steps &steps) const;

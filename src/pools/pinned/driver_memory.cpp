@@ -72,14 +72,13 @@ public:
     }
     bool only_its_device() const override { return true; }
 
-    Done allocate(std::size_t bytes, std::size_t alignment) {
+    Done allocate(std::size_t bytes) {
         const Current current(driver(), context_);
         if (Done ok = current.entered(); !ok) {
             return ok;
         }
+        range_ = Range{nullptr, bytes, base_page_bytes()};
         for (const auto step : {&NodeMemory::round, &NodeMemory::create, &NodeMemory::reserve, &NodeMemory::map}) {
-            bytes_ = bytes;
-            alignment_ = alignment;
             if (Done ok = (this->*step)(); !ok) {
                 return ok;
             }
@@ -123,11 +122,11 @@ private:
         if (granularity == 0) {
             return fail(NEAR_E_CUDA, "cuMemGetAllocationGranularity succeeded and gave no size");
         }
-        const std::optional<std::size_t> bytes = checked_round_up(bytes_, granularity);
+        const std::optional<std::size_t> bytes = checked_round_up(range_.bytes, granularity);
         if (!bytes) {
-            return fail(NEAR_E_INVALID, "%zu bytes overflow when rounded up to %zu", bytes_, granularity);
+            return fail(NEAR_E_INVALID, "%zu bytes overflow when rounded up to %zu", range_.bytes, granularity);
         }
-        range_ = Range{nullptr, *bytes, base_page_bytes()};
+        range_.bytes = *bytes;
         return {};
     }
     Done create() {
@@ -140,7 +139,7 @@ private:
         return check(code, "cuMemCreate");
     }
     Done reserve() {
-        const CUresult code = driver().mem_address_reserve(&address_, range_.bytes, alignment_, 0, 0);
+        const CUresult code = driver().mem_address_reserve(&address_, range_.bytes, 0, 0, 0);
         if (code == cuda_success && address_ == 0) {
             return fail(NEAR_E_CUDA, "cuMemAddressReserve succeeded and gave no address");
         }
@@ -170,8 +169,6 @@ private:
 
     CUcontext context_;
     MemoryPort &memory_;
-    std::size_t bytes_ = 0;
-    std::size_t alignment_ = 0;
     CUmemGenericAllocationHandle handle_ = 0;
     CUdeviceptr address_ = 0;
     bool has_handle_ = false;
@@ -200,6 +197,9 @@ Attempt make_driver_node(const Maker &maker, const Wish &wish, Steps &steps) {
     if (wish.has(NEAR_PINNED_SHARED)) {
         return Attempt::missed(NEAR_REASON_DRIVER, "the driver's own memory has no descriptor");
     }
+    if (!maker.topology->this_machine()) {
+        return Attempt::missed(NEAR_REASON_NOT_THIS_MACHINE, "the topology describes another machine");
+    }
     if (!maker.gpu.node_known) {
         return Attempt::missed(NEAR_REASON_UNKNOWN_NODE, "the node of the device is not known");
     }
@@ -207,8 +207,7 @@ Attempt make_driver_node(const Maker &maker, const Wish &wish, Steps &steps) {
         return Attempt::missed(NEAR_REASON_DRIVER, "this driver has no cuMemCreate");
     }
     auto memory = std::make_unique<NodeMemory>(maker);
-    const std::size_t alignment = wish.alignment > base_page_bytes() ? wish.alignment : 0;
-    const Done done = maker.on_node([&] { return memory->allocate(wish.bytes, alignment); });
+    const Done done = maker.on_node([&] { return memory->allocate(wish.bytes); });
     if (!done) { // the driver does not say beforehand whether it can
         return done.error().status == NEAR_E_CUDA ? Attempt::missed(NEAR_REASON_DRIVER, done.error().message)
                                                   : Attempt::failed(done.error());
@@ -222,7 +221,9 @@ Attempt make_driver(const Maker &maker, const Wish &wish, Steps &steps) {
     if (wish.has(NEAR_PINNED_SHARED)) {
         return Attempt::missed(NEAR_REASON_DRIVER, "the driver's own memory has no descriptor");
     }
-    auto memory = std::make_unique<HostMemory>(maker, wish.bytes);
+    // The driver aligns what is small to less than a page.
+    const std::size_t slack = wish.alignment > least_alignment ? wish.alignment : 0;
+    auto memory = std::make_unique<HostMemory>(maker, wish.bytes + slack);
     if (const Done done = maker.on_node([&] { return memory->allocate(); }); !done) {
         return Attempt::failed(done.error());
     }

@@ -59,13 +59,6 @@ Block *Heap::take(std::size_t bytes, std::size_t alignment) noexcept {
     return use(block, Shelf::padding(*block, alignment), *rounded);
 }
 
-Block *Heap::take_from(Block *whole, std::size_t bytes, std::size_t alignment) noexcept {
-    const std::optional<std::size_t> rounded = in_units(bytes);
-    const std::size_t padding = Shelf::padding(*whole, alignment);
-    const bool fits = rounded && padding <= whole->bytes && *rounded <= whole->bytes - padding;
-    return fits && records_.has(2) ? use(whole, padding, *rounded) : nullptr;
-}
-
 Block *Heap::find(std::size_t bytes, std::size_t alignment) const noexcept {
     for (const unsigned looks : {few_looks, all_looks}) {
         for (const Shelf *shelf : {&free_, &idle_}) {

@@ -40,10 +40,6 @@ private:
 
     // In strict mode a way works only when it leads to the right place.
     Attempt checked(int32_t way) {
-        if (wish_.strict && !maker_.gpu.node_known) {
-            return Attempt::failed(
-                fail(NEAR_E_STRICT, "the node of device %d is not known", maker_.gpu.device->facts().ordinal));
-        }
         Attempt attempt = try_way(way);
         if (attempt.memory == nullptr || !wish_.strict) {
             return attempt;

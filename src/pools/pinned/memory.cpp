@@ -93,6 +93,8 @@ near_placement Memory::placement(const Site &site, const char *data, std::size_t
     placement.looked_at_pages = census.look == Look::not_at_all ? 0 : census.looked;
     placement.present_pages = census.present;
     placement.near_pages = gpu_.node_known && site.topology.this_machine() ? census.near : 0;
+    const bool from_pool = pages_ == NEAR_PAGES_2M || pages_ == NEAR_PAGES_1G;
+    placement.huge_bytes = from_pool ? placement.page_count * placement.page_bytes : 0;
     copy_text(placement.reason, enforcement.text);
     return placement;
 }

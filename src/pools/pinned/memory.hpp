@@ -28,7 +28,8 @@ public:
     int32_t pages() const { return pages_; }
     int32_t pages_reason() const { return pages_reason_; }
 
-    Lot *lot = nullptr; // where its blocks are, once it has some
+    Lot *lot = nullptr;          // where its blocks are, once it has some
+    Memory *next_gone = nullptr; // when it goes
 
     virtual std::size_t chunk_count() const { return 1; }
     virtual Result<int32_t> descriptor() const;

@@ -22,7 +22,7 @@ public:
                        settled.placement.page_count * settled.placement.page_bytes, settled.placement.page_bytes};
         pages_ = settled.placement.pages;
         pages_reason_ = settled.placement.pages_reason;
-        bound_ = method == NEAR_PINNED_PLACED && settled.bind_error == 0;
+        bound_ = settled.firm;
         const int32_t reason = settled.placement.reason_code;
         if (reason == NEAR_REASON_NO_MEMORY || reason == NEAR_REASON_NOT_ALLOWED) {
             limit_ = Enforcement::best_effort(reason, settled.placement.reason);
@@ -69,7 +69,8 @@ Attempt no_region(const Error &error, const Steps &steps) {
     if (!steps.wanted() || (error.status != NEAR_E_STRICT && error.status != NEAR_E_NOT_ALLOWED)) {
         return Attempt::failed(error);
     }
-    return Attempt::missed(NEAR_REASON_ELSEWHERE, error.message);
+    return Attempt::missed(error.reason != NEAR_REASON_NONE ? error.reason : int32_t{NEAR_REASON_ELSEWHERE},
+                           error.message);
 }
 
 } // namespace
@@ -99,6 +100,10 @@ Attempt make_registered(const Maker &maker, const Wish &wish, int32_t method, St
     if (Done ok = check_chunks(maker.gpu, memory->range().data, memory->range().bytes, chunk_bytes); !ok) {
         return Attempt::failed(ok.error());
     }
+    const Enforcement seen = memory->verdict(*maker.topology, memory->seen());
+    if (wish.strict && seen.level != NEAR_LEVEL_STRICT) { // locked pages cannot be moved any more
+        return Attempt::missed(seen.reason, seen.text);
+    }
     if (Done ok = memory->lock(maker, chunk_bytes, steps); !ok) {
         const bool never = ok.error().domain == NEAR_DOMAIN_CUDA &&
                            (ok.error().code == cuda_error_not_supported || ok.error().code == cuda_error_not_permitted);
@@ -118,6 +123,10 @@ Result<std::unique_ptr<Memory>> adopt(const Maker &maker, char *data, const Wish
         return ok.error();
     }
     auto memory = std::make_unique<Registered>(maker, data, wish.bytes);
+    const Census before = memory->look(maker.site(), data, wish.bytes);
+    if (wish.strict && before.near < before.present) {
+        return fail(NEAR_E_STRICT, "%s", memory->verdict(*maker.topology, before).text.c_str());
+    }
     if (Done ok = memory->lock(maker, chunk_bytes, steps); !ok) {
         return ok.error();
     }

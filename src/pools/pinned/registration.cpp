@@ -45,11 +45,6 @@ std::size_t chunks_of(const char *data, std::size_t bytes, std::size_t chunk_byt
     return (into_page(data) + bytes - 1) / chunk_bytes + 1;
 }
 
-Registration::Registration(Registration &&other) noexcept
-    : device_(other.device_), context_(other.context_), chunks_(std::move(other.chunks_)) {
-    other.chunks_.clear();
-}
-
 Registration::~Registration() {
     if (chunks_.empty()) {
         return;

@@ -23,8 +23,6 @@ std::size_t chunks_of(const char *data, std::size_t bytes, std::size_t chunk_byt
 class Registration {
 public:
     Registration(device::Device &device, cuda::CUcontext context) : device_(&device), context_(context) {}
-    Registration(Registration &&other) noexcept;
-    Registration &operator=(Registration &&) = delete;
     Registration(const Registration &) = delete;
     Registration &operator=(const Registration &) = delete;
     ~Registration();

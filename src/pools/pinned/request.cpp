@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <cstdio>
 #include <new>
 #include <utility>
 
@@ -27,11 +28,17 @@ Error sentence(Status status, const char *text) noexcept {
 
 } // namespace
 
-Error Request::unwanted() const {
-    if (steps.late()) {
-        return fail(NEAR_E_TIMEOUT, "%zu bytes were not page-locked in %g s", wish.bytes, seconds(wish.timeout_ns));
+Request::~Request() {
+    leave();
+}
+
+Error Request::unwanted() const noexcept {
+    if (!steps.late()) {
+        return sentence(NEAR_E_CANCELLED, "the request was cancelled");
     }
-    return fail(NEAR_E_CANCELLED, "the request for %zu bytes was cancelled", wish.bytes);
+    char text[96];
+    std::snprintf(text, sizeof text, "%zu bytes were not page-locked in %g s", wish.bytes, seconds(wish.timeout_ns));
+    return sentence(NEAR_E_TIMEOUT, text);
 }
 
 void Request::end_locked() noexcept {
@@ -80,6 +87,10 @@ bool Request::cancel() noexcept {
     return abandon(sentence(NEAR_E_CANCELLED, "the request was cancelled"));
 }
 
+bool Request::expire() noexcept {
+    return steps.late() && abandon(unwanted());
+}
+
 bool Request::shut_down() noexcept {
     return abandon(sentence(NEAR_E_SHUTDOWN, "the pool is being destroyed"));
 }
@@ -98,7 +109,7 @@ Result<Block *> Request::wait(uint64_t timeout_ns) {
     while (ended_.load(std::memory_order_acquire) == 0) {
         const uint64_t now = now_ns();
         if (now >= steps.deadline_ns()) {
-            abandon(unwanted());
+            expire();
         } else if (now >= deadline) {
             return fail(NEAR_E_TIMEOUT, "%zu bytes are not page-locked yet after %g s; ask again", wish.bytes,
                         seconds(timeout_ns));

@@ -32,14 +32,16 @@ public:
     bool settle(Result<Block *> result);
     void started() noexcept { working_.store(true, std::memory_order_relaxed); }
     // Why the memory is not wanted any more.
-    Error unwanted() const;
+    Error unwanted() const noexcept;
 
     // Of those who wait. The first who succeeds has the block; then it is NEAR_E_STALE. NEAR_E_TIMEOUT after
     // `timeout_ns`, when it may be asked again, and, for good, after the request's own time.
     Result<Block *> wait(uint64_t timeout_ns);
     // Ends it, unless it has ended. What is made all the same is given back.
     bool cancel() noexcept;
+    bool expire() noexcept;    // if its time is over
     bool shut_down() noexcept; // the pool goes
+    bool ended() const noexcept { return ended_.load(std::memory_order_acquire) != 0; }
     // Gives a block back that nobody took.
     void leave() noexcept;
     // The promise is kept when the request has ended, whatever came of it.
@@ -47,7 +49,7 @@ public:
     near_pinned_progress progress() const;
 
 private:
-    ~Request() override = default;
+    ~Request() override;
     bool abandon(Error why) noexcept;
     void end_locked() noexcept;
     Result<Block *> outcome();

@@ -3,11 +3,12 @@
 
 #include <algorithm>
 #include <climits>
+#include <iterator>
 #include <new>
 
 namespace nearpool::pinned {
 
-Done Service::start_thread() {
+Done Service::start_thread(void *(*main)(void *)) {
     pthread_t thread{};
     if (const int error = ports_.threads.start(&thread, main, this); error != 0) {
         return fail_system_as(NEAR_E_SYSTEM, -error, "the thread that page-locks memory cannot be started");
@@ -16,30 +17,91 @@ Done Service::start_thread() {
     return {};
 }
 
+// One that watches, and, as long as all others are busy, one more that makes.
+Done Service::start_threads() {
+    threads_.reserve(most_threads);
+    at_work_.reserve(most_threads);
+    if (threads_.empty()) {
+        if (Done started = start_thread(watch_main); !started) {
+            return started;
+        }
+    }
+    if (queue_.size() > idle_ && threads_.size() < most_threads) {
+        Done started = start_thread(make_main);
+        return threads_.size() > 1 ? Done() : started; // others will come to it
+    }
+    return {};
+}
+
 Done Service::add(Ref<Request> request) {
+    std::list<Ref<Request>> one;
+    one.push_back(std::move(request));
     {
         const std::lock_guard<std::mutex> lock(mutex_);
         if (stopping_) {
             return fail(NEAR_E_SHUTDOWN, "the pool is being destroyed");
         }
-        threads_.reserve(most_threads); // nothing may be thrown once the request is in the queue
-        at_work_.reserve(most_threads);
-        queue_.push_back(std::move(request));
-        if (queue_.size() > idle_ && threads_.size() < most_threads) {
-            if (Done started = start_thread(); !started && threads_.empty()) {
-                queue_.pop_back();
-                return started;
-            }
+        queue_.splice(queue_.end(), one);
+        Done started;
+        try {
+            started = start_threads();
+        } catch (const std::bad_alloc &) {
+            started = Error{NEAR_E_NOMEM, NEAR_DOMAIN_NONE, 0, {}};
+        }
+        if (!started) {
+            one.splice(one.end(), queue_, std::prev(queue_.end()));
+            return started;
         }
         word_.fetch_add(1, std::memory_order_relaxed);
+        watch_word_.fetch_add(1, std::memory_order_relaxed);
     }
     ports_.futex.wake(&word_, 1);
+    ports_.futex.wake(&watch_word_, 1);
     return {};
 }
 
-void *Service::main(void *self) {
+void *Service::make_main(void *self) {
     static_cast<Service *>(self)->serve();
     return nullptr;
+}
+
+void *Service::watch_main(void *self) {
+    static_cast<Service *>(self)->watch();
+    return nullptr;
+}
+
+// When the next one is late.
+uint64_t Service::end_late_ones() {
+    uint64_t next = UINT64_MAX;
+    const auto look = [&](Request &request) {
+        if (!request.ended() && !request.expire()) {
+            next = std::min(next, request.steps.deadline_ns());
+        }
+    };
+    for (const Ref<Request> &request : queue_) {
+        look(*request);
+    }
+    for (Request *request : at_work_) {
+        look(*request);
+    }
+    return next;
+}
+
+void Service::watch() {
+    ports_.threads.set_name("near-pin-watch");
+    for (;;) {
+        uint32_t seen = 0;
+        uint64_t next = 0;
+        {
+            const std::lock_guard<std::mutex> lock(mutex_);
+            if (stopping_) {
+                return;
+            }
+            seen = watch_word_.load(std::memory_order_relaxed);
+            next = end_late_ones();
+        }
+        ports_.futex.wait(&watch_word_, seen, next);
+    }
 }
 
 void Service::serve() {
@@ -75,21 +137,17 @@ Ref<Request> Service::next() {
 
 void Service::work_on(Request &request) {
     request.started();
-    if (!request.steps.wanted()) {
-        request.settle(request.unwanted());
-    } else {
-        try {
-            request.settle(make_(request));
-        } catch (const std::bad_alloc &) {
-            request.settle(Error{NEAR_E_NOMEM, NEAR_DOMAIN_NONE, 0, {}});
-        }
+    try {
+        request.settle(request.steps.wanted() ? make_(request) : Result<Block *>(request.unwanted()));
+    } catch (const std::bad_alloc &) {
+        request.settle(Error{NEAR_E_NOMEM, NEAR_DOMAIN_NONE, 0, {}});
     }
     const std::lock_guard<std::mutex> lock(mutex_);
     at_work_.erase(std::find(at_work_.begin(), at_work_.end(), &request));
 }
 
 void Service::stop() noexcept {
-    std::deque<Ref<Request>> waiting;
+    std::list<Ref<Request>> waiting;
     std::vector<pthread_t> threads;
     {
         const std::lock_guard<std::mutex> lock(mutex_);
@@ -100,8 +158,10 @@ void Service::stop() noexcept {
             request->shut_down();
         }
         word_.fetch_add(1, std::memory_order_relaxed);
+        watch_word_.fetch_add(1, std::memory_order_relaxed);
     }
     ports_.futex.wake(&word_, INT_MAX);
+    ports_.futex.wake(&watch_word_, INT_MAX);
     for (const Ref<Request> &request : waiting) {
         request->shut_down();
     }

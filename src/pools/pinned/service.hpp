@@ -5,7 +5,9 @@
 
 #include "pools/pinned/request.hpp"
 
-#include <deque>
+#include <functional>
+#include <list>
+#include <vector>
 
 namespace nearpool::pinned {
 
@@ -17,30 +19,36 @@ public:
     Service(const Service &) = delete;
     Service &operator=(const Service &) = delete;
 
-    // The oldest first. NEAR_E_SYSTEM where no thread can be started, NEAR_E_SHUTDOWN after stop().
+    // The oldest first. NEAR_E_SYSTEM where no thread can be started, NEAR_E_SHUTDOWN after stop(). Requests that are
+    // not ready in their time end then, also while all threads are at work.
     Done add(Ref<Request> request);
 
     // Ends what waits and what is at work, and joins the threads when the driver's calls have returned.
     void stop() noexcept;
 
 private:
-    static void *main(void *self);
+    static void *make_main(void *self);
+    static void *watch_main(void *self);
     void serve();
     Ref<Request> next();
     void work_on(Request &request);
-    Done start_thread();
+    void watch();
+    uint64_t end_late_ones();
+    Done start_threads();
+    Done start_thread(void *(*main)(void *));
 
-    static constexpr std::size_t most_threads = 4; // the driver itself locks one range after the other
+    static constexpr std::size_t most_threads = 5; // that watches, and four: the driver locks one range after the other
 
     const Ports &ports_;
     const Make make_;
     std::mutex mutex_; // guards all that follows
-    std::deque<Ref<Request>> queue_;
+    std::list<Ref<Request>> queue_;
     std::vector<Request *> at_work_;
     std::vector<pthread_t> threads_;
     std::size_t idle_ = 0;
     bool stopping_ = false;
-    std::atomic<uint32_t> word_{0}; // changes with each request, for those asleep
+    std::atomic<uint32_t> word_{0};       // changes with each request, for those asleep
+    std::atomic<uint32_t> watch_word_{0}; // likewise, for who watches
 };
 
 } // namespace nearpool::pinned

@@ -25,7 +25,7 @@ public:
     }
     void locked(std::size_t bytes) noexcept { locked_.fetch_add(bytes, std::memory_order_relaxed); }
     // Another way is tried, from the beginning.
-    void begin_again() noexcept {
+    void begin_again() noexcept override {
         faulted_.store(0, std::memory_order_relaxed);
         locked_.store(0, std::memory_order_relaxed);
     }

@@ -2,54 +2,20 @@
 #include "pools/pinned/stock.hpp"
 
 #include "base/checked.hpp"
-#include "base/clock.hpp"
-#include "pools/stream/pool.hpp"
 
 #include <algorithm>
 #include <cinttypes>
-#include <new>
 
 namespace nearpool::pinned {
 
-stream::Mark::State Marks::state() noexcept {
-    using State = stream::Mark::State;
-    State worst = State::passed;
-    for (std::size_t i = 0; i < marks_.size();) {
-        const State state = marks_[i].state();
-        if (state == State::passed) {
-            marks_[i] = std::move(marks_.back());
-            marks_.pop_back();
-            continue;
-        }
-        worst = state;
-        i++;
-    }
-    return worst;
-}
-
-bool Lot::Kind::operator==(const Kind &other) const {
-    return method == other.method && pages == other.pages && ordinal == other.ordinal &&
-           node_known == other.node_known && forks == other.forks && strict == other.strict && kept == other.kept;
-}
-
-bool Lot::serves(const Wish &wish, const Gpu &gpu) const {
-    return kind_.kept && wish.asks_for(kind_.method) && kind_.pages == wish.pages &&
-           kind_.node_known == gpu.node_known && kind_.forks == wish.has(NEAR_PINNED_FORK) &&
-           (kind_.strict || !wish.strict) && (kind_.ordinal < 0 || kind_.ordinal == gpu.device->facts().ordinal);
-}
-
-// In a child of fork() nothing here is touched; elsewhere close() has come before, and the last block.
-Stock::~Stock() = default;
-
 Block *Stock::take(const Wish &wish, const Gpu &gpu) noexcept {
-    if (wish.has(NEAR_PINNED_SHARED) || wish.has(NEAR_PINNED_NO_CACHE)) {
+    if (wish.alone()) {
         return nullptr;
     }
     if (Block *block = find(wish, gpu); block != nullptr) {
         return block;
     }
-    stream::Mark::State ignored{};
-    return collect(&ignored) ? find(wish, gpu) : nullptr;
+    return collect(Collect::quickly) ? find(wish, gpu) : nullptr;
 }
 
 Block *Stock::find(const Wish &wish, const Gpu &gpu) noexcept {
@@ -58,31 +24,27 @@ Block *Stock::find(const Wish &wish, const Gpu &gpu) noexcept {
         if (!closed_ && lot->serves(wish, gpu)) {
             if (Block *block = lot->heap.take(wish.bytes, wish.alignment); block != nullptr) {
                 hits_++;
-                return lend(block, wish.bytes, gpu.device->facts().ordinal);
+                return lend(block, wish, gpu);
             }
         }
     }
     return nullptr;
 }
 
-Block *Stock::lend(Block *block, std::size_t bytes, int32_t ordinal) noexcept {
-    block->ordinal = ordinal;
-    block->use = Block::Use{bytes, nullptr};
-    live_bytes_ += bytes;
+Block *Stock::lend(Block *block, const Wish &wish, const Gpu &gpu) noexcept {
+    block->ordinal = gpu.device->facts().ordinal;
+    block->use = Block::Use{wish.bytes, nullptr};
+    live_bytes_ += wish.bytes;
     live_count_++;
     peak_bytes_ = std::max(peak_bytes_, live_bytes_);
     return block;
 }
 
-void Stock::count_miss() noexcept {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    misses_++;
-}
-
+// What was adopted is not this stock's to bound.
 std::size_t Stock::held_bytes() const noexcept {
     std::size_t bytes = ordered_bytes_;
     for (const auto &lot : lots_) {
-        bytes += lot->heap.span_bytes();
+        bytes += lot->adopted() ? 0 : lot->heap.span_bytes();
     }
     return bytes;
 }
@@ -96,29 +58,26 @@ std::size_t Stock::idle_bytes() const noexcept {
 }
 
 Result<Order> Stock::order(const Wish &wish) {
-    const bool alone = wish.has(NEAR_PINNED_SHARED) || wish.has(NEAR_PINNED_NO_CACHE);
     const std::size_t slack = wish.alignment > base_page_bytes() ? wish.alignment : 0;
     Order order;
-    order.kept = !alone;
+    order.kept = !wish.alone();
     order.least_bytes = wish.bytes + slack; // wish_of() has seen that it does not overflow
+    collect(Collect::wholly);
     Gone gone;
     const std::lock_guard<std::mutex> lock(mutex_);
     if (closed_) {
         return fail(NEAR_E_SHUTDOWN, "the pool is being destroyed");
     }
-    const std::size_t held = held_bytes();
-    order.bytes = alone ? order.least_bytes : std::max(span_size(order.least_bytes, held), order.least_bytes);
-    if (saturating_add(held, order.bytes) > limit_.bytes) {
+    misses_++;
+    const auto fits = [&] { return saturating_add(held_bytes(), order.bytes) <= limit_.bytes; };
+    order.bytes =
+        order.kept ? std::max(span_size(order.least_bytes, held_bytes()), order.least_bytes) : order.least_bytes;
+    if (!fits()) {
         order.bytes = order.least_bytes;
     }
-    while (saturating_add(held_bytes(), order.bytes) > limit_.bytes) {
-        std::unique_ptr<Memory> idle = take_idle();
-        if (idle == nullptr) {
-            break;
-        }
-        gone.push_back(std::move(idle));
+    while (!fits() && give_idle_back(&gone)) {
     }
-    if (saturating_add(held_bytes(), order.bytes) > limit_.bytes) {
+    if (!fits()) {
         if (wish.strict && limit_.firm) {
             return fail(NEAR_E_STRICT, "node %u: %zu bytes are page-locked, and %zu more exceed the limit of %" PRIu64,
                         node_, held_bytes(), order.bytes, limit_.bytes);
@@ -141,202 +100,81 @@ Lot &Stock::lot(const Lot::Kind &kind) {
             return *lot;
         }
     }
-    lots_.push_back(std::make_unique<Lot>(*this, kind));
-    return *lots_.back();
+    auto made = std::make_unique<Lot>(*this, kind);
+    return **lots_.insert(kind.strict ? lots_.begin() : lots_.end(), std::move(made));
 }
 
-Block *Stock::add(std::unique_ptr<Memory> memory, const Order &order, const Wish &wish, const Gpu &gpu) {
-    Lot::Kind kind;
-    kind.method = memory->method();
-    kind.pages = wish.pages;
-    kind.ordinal = memory->only_its_device() ? gpu.device->facts().ordinal : -1;
-    kind.node_known = gpu.node_known;
-    kind.forks = wish.has(NEAR_PINNED_FORK);
-    kind.strict = memory->proven();
-    kind.kept = order.kept;
+Block *Stock::add(std::unique_ptr<Memory> memory, const Order &order, const Wish &wish, uint64_t took_ns) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    Lot &place = lot(kind);
-    const Range range = memory->range();
-    Block *block = place.heap.add(memory.get(), range.data, range.bytes);
-    memory->lot = &place;
-    Block *aligned = place.heap.drop_front(block, Shelf::padding(*block, wish.alignment));
-    if (aligned == nullptr) {
-        place.heap.remove(place.heap.give(block));
-        throw std::bad_alloc();
+    ordered_bytes_ -= order.bytes;
+    pinning_ns_ += took_ns;
+    Lot &place = lot(Lot::kind_of(*memory, wish, order.kept));
+    Block *block = place.cut(memory.get(), wish);
+    if (block == nullptr) {
+        return nullptr;
     }
-    place.heap.shrink(aligned, wish.bytes);
-    static_cast<void>(memory.release()); // the heap's span has it
-    return lend(aligned, wish.bytes, gpu.device->facts().ordinal);
+    memory->lot = &place;
+    return lend(block, wish, memory.release()->gpu()); // the heap's span has it
 }
 
-Block *Stock::add_adopted(std::unique_ptr<Memory> memory, const Gpu &gpu, uint64_t took_ns) {
-    Lot::Kind kind;
-    kind.method = NEAR_PINNED_ADOPTED;
-    kind.node_known = gpu.node_known;
-    kind.kept = false;
+Block *Stock::add_adopted(std::unique_ptr<Memory> memory, const Wish &wish, uint64_t took_ns) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (closed_) {
         return nullptr;
     }
     pinning_ns_ += took_ns;
-    Lot &place = lot(kind);
-    const Range range = memory->range();
-    Block *block =
-        place.heap.add(memory.get(), range.data, checked_round_up(range.bytes, block_unit).value_or(range.bytes));
-    memory.release()->lot = &place;
-    return lend(block, range.bytes, gpu.device->facts().ordinal);
+    Lot &place = lot(Lot::kind_of(*memory, wish, false));
+    Block *block = place.cut(memory.get(), wish);
+    memory->lot = &place;
+    return lend(block, wish, memory.release()->gpu());
 }
 
-// What is to go, whole, when the block was the last of it; the caller frees it without the lock.
-std::unique_ptr<Memory> Stock::retire(Block *block) noexcept {
+// What is whole and not to be kept goes, after the lock.
+void Stock::retire(Block *block, Collect how, Gone *gone) noexcept {
     live_bytes_ -= block->use.requested;
     live_count_--;
     Lot &lot = *block->memory->lot;
     Block *free = lot.heap.give(block);
-    if (!free->whole() || (lot.kind().kept && !closed_ && held_bytes() <= limit_.bytes)) {
-        return nullptr;
+    const bool stays = lot.kind().kept && (how == Collect::quickly || (!closed_ && held_bytes() <= limit_.bytes));
+    if (free->whole() && !stays) {
+        gone->add(free->memory);
+        lot.heap.remove(free);
     }
-    std::unique_ptr<Memory> memory(free->memory);
-    lot.heap.remove(free);
-    return memory;
 }
 
 void Stock::give(Block *block) noexcept {
-    std::unique_ptr<Memory> gone;
+    Gone gone;
     const std::lock_guard<std::mutex> lock(mutex_);
     if (block->use.marks == nullptr) {
-        gone = retire(block);
+        retire(block, Collect::wholly, &gone);
         return;
     }
-    block->use.marks->next = waiting_;
-    waiting_ = block;
+    block->use.marks->next = std::exchange(waiting_, block);
     waiting_count_++;
-    waiting_bytes_ += block->bytes;
+    waiting_bytes_ += block->use.requested;
 }
 
 void Stock::use(Block *block, stream::Mark mark) {
+    std::optional<stream::Mark> before; // goes after the lock
     const std::lock_guard<std::mutex> lock(mutex_);
-    auto fresh = block->use.marks == nullptr ? std::make_unique<Marks>() : nullptr;
-    (fresh != nullptr ? *fresh : *block->use.marks).add(std::move(mark));
-    if (fresh != nullptr) {
-        block->use.marks = fresh.release();
+    if (block->use.marks != nullptr) {
+        before = block->use.marks->add(std::move(mark));
+        return;
     }
+    auto marks = std::make_unique<Marks>();
+    marks->add(std::move(mark));
+    block->use.marks = marks.release();
 }
 
-// The list is taken out while the driver is asked: nobody else asks for the same.
-bool Stock::collect(stream::Mark::State *worst) noexcept {
-    Block *list = nullptr;
-    {
-        const std::lock_guard<std::mutex> lock(mutex_);
-        list = std::exchange(waiting_, nullptr);
-    }
-    bool any = false;
-    *worst = stream::Mark::State::passed;
-    while (list != nullptr) {
-        Block *block = list;
-        Marks *marks = block->use.marks;
-        list = marks->next;
-        const stream::Mark::State state = marks->state();
-        std::unique_ptr<Memory> gone;
-        if (state == stream::Mark::State::passed) {
-            delete marks;
-        }
-        const std::lock_guard<std::mutex> lock(mutex_);
-        if (state != stream::Mark::State::passed) {
-            *worst = state;
-            marks->next = std::exchange(waiting_, block);
-            continue;
-        }
-        any = true;
-        waiting_count_--;
-        waiting_bytes_ -= block->bytes;
-        block->use.marks = nullptr;
-        gone = retire(block);
-    }
-    return any;
-}
-
-std::unique_ptr<Memory> Stock::take_idle() noexcept {
+bool Stock::give_idle_back(Gone *gone) noexcept {
     for (const auto &lot : lots_) {
         if (Block *idle = lot->heap.idle(); idle != nullptr) {
-            std::unique_ptr<Memory> memory(idle->memory);
+            gone->add(idle->memory);
             lot->heap.remove(idle);
-            return memory;
+            return true;
         }
     }
-    return nullptr;
-}
-
-std::size_t Stock::trim(std::size_t keep_bytes) noexcept {
-    stream::Mark::State ignored{};
-    collect(&ignored);
-    std::size_t freed = 0;
-    for (;;) {
-        std::unique_ptr<Memory> idle;
-        const std::lock_guard<std::mutex> lock(mutex_);
-        if (idle_bytes() <= keep_bytes || (idle = take_idle()) == nullptr) {
-            return freed;
-        }
-        freed += idle->range().bytes;
-    }
-}
-
-void Stock::close(FutexPort &futex) noexcept {
-    constexpr int most_refusals = 50; // one after the other
-    {
-        const std::lock_guard<std::mutex> lock(mutex_);
-        closed_ = true;
-    }
-    std::atomic<uint32_t> word{0};
-    int refusals = 0;
-    for (uint64_t pause = 0;; pause = std::min(pause + 5 * NEAR_US, stream::longest_pause_ns)) {
-        stream::Mark::State worst{};
-        collect(&worst);
-        refusals = worst == stream::Mark::State::refused ? refusals + 1 : 0;
-        {
-            const std::lock_guard<std::mutex> lock(mutex_);
-            if (waiting_count_ == 0 || refusals == most_refusals) {
-                break;
-            }
-        }
-        futex.wait(&word, 0, now_ns() + pause);
-    }
-    trim(0);
-}
-
-near_pinned_stats Stock::stats() noexcept {
-    stream::Mark::State ignored{};
-    collect(&ignored);
-    const std::lock_guard<std::mutex> lock(mutex_);
-    near_pinned_stats stats{};
-    stats.hits = hits_;
-    stats.misses = misses_;
-    stats.live_count = live_count_;
-    stats.live_bytes = live_bytes_;
-    stats.waiting_bytes = waiting_bytes_;
-    stats.peak_live_bytes = peak_bytes_;
-    stats.idle_bytes = idle_bytes();
-    stats.held_bytes = held_bytes() - ordered_bytes_;
-    stats.limit_bytes = limit_.bytes;
-    stats.pinning_ns = pinning_ns_;
-    for (const auto &lot : lots_) {
-        stats.bookkeeping_bytes += lot->heap.bookkeeping_bytes();
-    }
-    return stats;
-}
-
-void add(const near_pinned_stats &more, near_pinned_stats *sum) {
-    sum->hits += more.hits;
-    sum->misses += more.misses;
-    sum->live_count += more.live_count;
-    sum->live_bytes += more.live_bytes;
-    sum->waiting_bytes += more.waiting_bytes;
-    sum->idle_bytes += more.idle_bytes;
-    sum->held_bytes += more.held_bytes;
-    sum->peak_live_bytes = saturating_add(sum->peak_live_bytes, more.peak_live_bytes);
-    sum->limit_bytes = saturating_add(sum->limit_bytes, more.limit_bytes);
-    sum->pinning_ns += more.pinning_ns;
-    sum->bookkeeping_bytes += more.bookkeeping_bytes;
+    return false;
 }
 
 } // namespace nearpool::pinned

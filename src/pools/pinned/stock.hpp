@@ -2,9 +2,9 @@
 // The page-locked memory of one node: blocks in use, blocks that a stream still uses, and what is idle.
 #pragma once
 
-#include "pools/pinned/heap.hpp"
-#include "pools/pinned/memory.hpp"
-#include "pools/stream/mark.hpp"
+#include "pools/pinned/gone.hpp"
+#include "pools/pinned/lot.hpp"
+#include "pools/pinned/marks.hpp"
 
 #include <nearpool/pinned_cache.h>
 
@@ -13,44 +13,6 @@
 #include <vector>
 
 namespace nearpool::pinned {
-
-// Marks of the streams that use a block.
-class Marks {
-public:
-    void add(stream::Mark mark) { marks_.push_back(std::move(mark)); }
-    // Asks for all that have not passed; drops those that have.
-    stream::Mark::State state() noexcept;
-
-    Block *next = nullptr; // that waits
-
-private:
-    std::vector<stream::Mark> marks_;
-};
-
-// Memory that is alike. What has been asked for by itself is never another's, and never idle.
-class Lot {
-public:
-    struct Kind {
-        int32_t method = 0;
-        int32_t pages = 0;    // asked for
-        int32_t ordinal = -1; // -1: all devices can use it
-        bool node_known = false;
-        bool forks = false;
-        bool strict = false; // all its pages are known to be on the node
-        bool kept = true;
-        bool operator==(const Kind &other) const;
-    };
-
-    Lot(class Stock &owner, const Kind &kind) : stock(owner), kind_(kind) {}
-    const Kind &kind() const { return kind_; }
-    bool serves(const Wish &wish, const Gpu &gpu) const;
-
-    Stock &stock;
-    Heap heap;
-
-private:
-    const Kind kind_;
-};
 
 // What to make for a wish.
 struct Order {
@@ -68,22 +30,23 @@ public:
     };
 
     Stock(class Cache &owner, uint32_t node, Limit limit) : cache_(owner), node_(node), limit_(limit) {}
-    ~Stock();
     Stock(const Stock &) = delete;
     Stock &operator=(const Stock &) = delete;
 
     Cache &cache() const { return cache_; }
     uint32_t node() const { return node_; }
 
-    // A block of what is idle; nullptr: none fits. Asks for streams only when it must.
+    // A block of what is idle; nullptr: none fits. Asks for streams only when it must, and unlocks nothing.
     Block *take(const Wish &wish, const Gpu &gpu) noexcept;
 
-    // Makes room for the wish by giving idle memory back. NEAR_E_STRICT where the limit leaves none. forget() ends it.
+    // Makes room for the wish by giving idle memory back. NEAR_E_STRICT where the limit leaves none. Until add() or
+    // forget() it counts as held.
     Result<Order> order(const Wish &wish);
     void forget(const Order &order, uint64_t took_ns) noexcept;
-    // Throws std::bad_alloc.
-    Block *add(std::unique_ptr<Memory> memory, const Order &order, const Wish &wish, const Gpu &gpu);
-    Block *add_adopted(std::unique_ptr<Memory> memory, const Gpu &gpu, uint64_t took_ns);
+    // nullptr: the memory does not hold what was wished for. Throws std::bad_alloc.
+    Block *add(std::unique_ptr<Memory> memory, const Order &order, const Wish &wish, uint64_t took_ns);
+    // nullptr: it is closed.
+    Block *add_adopted(std::unique_ptr<Memory> memory, const Wish &wish, uint64_t took_ns);
 
     // At once, or when the marked streams have come so far.
     void give(Block *block) noexcept;
@@ -94,29 +57,35 @@ public:
     // Takes no more, waits for the streams, and gives back what is idle, then and from then on.
     void close(FutexPort &futex) noexcept;
 
-    void count_miss() noexcept;
     near_pinned_stats stats() noexcept;
 
 private:
-    using Gone = std::vector<std::unique_ptr<Memory>>;
+    // Whether what no longer waits may be unlocked, which takes time; else it stays until somebody does.
+    enum class Collect : uint8_t {
+        quickly,
+        wholly
+    };
 
     Block *find(const Wish &wish, const Gpu &gpu) noexcept;
-    bool collect(stream::Mark::State *worst) noexcept;
-    std::unique_ptr<Memory> retire(Block *block) noexcept;
-    std::unique_ptr<Memory> take_idle() noexcept;
+    bool collect(Collect how, stream::Mark::State *worst = nullptr) noexcept;
+    Block *passed_blocks(Collect how, stream::Mark::State *worst) noexcept;
+    void retire(Block *block, Collect how, Gone *gone) noexcept;
+    bool give_idle_back(Gone *gone) noexcept;
     Lot &lot(const Lot::Kind &kind);
     std::size_t held_bytes() const noexcept;
     std::size_t idle_bytes() const noexcept;
-    Block *lend(Block *block, std::size_t bytes, int32_t ordinal) noexcept;
+    Block *lend(Block *block, const Wish &wish, const Gpu &gpu) noexcept;
+    void warn_of_waiting() noexcept;
 
     Cache &cache_;
     const uint32_t node_;
     const Limit limit_;
-    std::mutex mutex_; // guards all that follows; never held while the driver is called
-    std::vector<std::unique_ptr<Lot>> lots_;
+    std::mutex asking_; // of who asks the driver for streams: the others wait for his answer. Taken before mutex_
+    std::mutex mutex_;  // guards all that follows; never held while the driver is called
+    std::vector<std::unique_ptr<Lot>> lots_; // those that are proven first
     Block *waiting_ = nullptr;
     std::size_t waiting_count_ = 0;
-    std::size_t waiting_bytes_ = 0;
+    std::size_t waiting_bytes_ = 0; // as asked for
     std::size_t ordered_bytes_ = 0;
     std::size_t live_bytes_ = 0; // as asked for
     std::size_t peak_bytes_ = 0;

@@ -78,7 +78,7 @@ Result<Wish> wish_of(std::size_t bytes, const near_pinned_options *given) {
     }
     wish.strict = options.strict != 0;
     wish.pages = options.pages == NEAR_PAGES_DEFAULT ? NEAR_PAGES_HUGE : options.pages;
-    wish.methods = options.methods;
+    wish.methods = options.methods == 0 ? all_methods : options.methods;
     wish.flags = options.flags;
     wish.chunk_bytes = options.chunk_bytes;
     wish.timeout_ns = options.timeout_ns != 0 ? options.timeout_ns : usual_timeout_ns(bytes);
@@ -98,6 +98,7 @@ Result<Wish> adoption_of(const void *data, std::size_t bytes, const near_pinned_
         return fail(NEAR_E_INVALID,
                     "of the options only strict and chunk_bytes have a meaning for memory that is there");
     }
+    wish.value().alignment = 1; // it is where it is
     return wish;
 }
 

@@ -28,13 +28,14 @@ struct Wish {
     std::size_t alignment = least_alignment;
     bool strict = false;
     int32_t pages = NEAR_PAGES_HUGE;
-    uint32_t methods = 0; // 1 << NEAR_PINNED_* each; 0: all
+    uint32_t methods = 0; // 1 << NEAR_PINNED_* each
     uint32_t flags = 0;   // NEAR_PINNED_FORK and so on
     std::size_t chunk_bytes = 0;
     uint64_t timeout_ns = 0;
 
-    bool asks_for(int32_t method) const { return methods == 0 || (methods >> static_cast<uint32_t>(method) & 1U) != 0; }
+    bool asks_for(int32_t method) const { return (methods >> static_cast<uint32_t>(method) & 1U) != 0; }
     bool has(uint32_t flag) const { return (flags & flag) != 0; }
+    bool alone() const { return has(NEAR_PINNED_SHARED | NEAR_PINNED_NO_CACHE); } // never from the cache
 };
 
 // What numa_pool_alloc_pinned() was given.

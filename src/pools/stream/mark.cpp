@@ -7,10 +7,22 @@ namespace nearpool::stream {
 
 using namespace cuda;
 
-Result<Mark> Mark::make(Ref<device::Pool> devices, const device::Device &device, CUcontext context, CUstream stream) {
-    Mark mark(std::move(devices), device, context);
-    const Driver &driver = device.driver();
-    const Current current(driver, context);
+namespace {
+
+// What a context answers to every call from the moment on that it is lost: nothing runs on it any more. Any other error
+// says nothing of the work.
+bool has_ended(CUresult code) {
+    return code == cuda_error_illegal_address || code == cuda_error_launch_timeout ||
+           code == cuda_error_context_is_destroyed || code == cuda_error_assert || code == cuda_error_deinitialized ||
+           (code >= cuda_error_hardware_stack_error && code <= cuda_error_launch_failed);
+}
+
+} // namespace
+
+Result<Mark> Mark::make(Place place, CUstream stream) {
+    Mark mark(std::move(place));
+    const Driver &driver = mark.place_.device->driver();
+    const Current current(driver, mark.place_.context);
     if (Done ok = current.entered(); !ok) {
         return ok.error();
     }
@@ -28,16 +40,11 @@ Result<Mark> Mark::make(Ref<device::Pool> devices, const device::Device &device,
     return mark;
 }
 
-Mark::Mark(Mark &&other) noexcept
-    : devices_(std::move(other.devices_)), device_(other.device_), context_(other.context_),
-      event_(std::exchange(other.event_, nullptr)) {}
+Mark::Mark(Mark &&other) noexcept : place_(std::move(other.place_)), event_(std::exchange(other.event_, nullptr)) {}
 
 Mark &Mark::operator=(Mark &&other) noexcept {
-    give_back();
-    devices_ = std::move(other.devices_);
-    device_ = other.device_;
-    context_ = other.context_;
-    event_ = std::exchange(other.event_, nullptr);
+    std::swap(place_, other.place_);
+    std::swap(event_, other.event_);
     return *this;
 }
 
@@ -48,18 +55,19 @@ Mark::~Mark() {
 // The driver keeps a destroyed event as long as a stream needs it.
 void Mark::give_back() noexcept {
     if (event_ != nullptr) {
-        const Driver &driver = device_->driver();
-        give_back_in(driver, context_, [&] { driver.event_destroy(std::exchange(event_, nullptr)); });
+        const Driver &driver = place_.device->driver();
+        give_back_in(driver, place_.context, [&] { driver.event_destroy(std::exchange(event_, nullptr)); });
     }
 }
 
 Mark::State Mark::state() const noexcept {
-    const Current current(device_->driver(), context_);
-    if (current.code() == cuda_success) {
-        return device_->driver().event_query(event_) == cuda_error_not_ready ? State::pending : State::passed;
+    const Driver &driver = place_.device->driver();
+    const Current current(driver, place_.context);
+    const CUresult code = current.code() == cuda_success ? driver.event_query(event_) : current.code();
+    if (code == cuda_error_not_ready) {
+        return State::pending;
     }
-    const bool gone = current.code() == cuda_error_context_is_destroyed || current.code() == cuda_error_deinitialized;
-    return gone ? State::passed : State::refused;
+    return code == cuda_success || has_ended(code) ? State::passed : State::refused;
 }
 
 } // namespace nearpool::stream

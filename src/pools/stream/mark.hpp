@@ -10,30 +10,38 @@ namespace nearpool::stream {
 // An event of the driver's. Keeps the stream's pool of GPUs, and so the context, until it goes.
 class Mark {
 public:
-    static Result<Mark> make(Ref<device::Pool> devices, const device::Device &device, cuda::CUcontext context,
-                             cuda::CUstream stream);
+    struct Place {
+        Ref<device::Pool> devices;
+        const device::Device *device;
+        cuda::CUcontext context;
+        uint64_t lease; // unique for ever, but for the default stream of each context
+    };
+    static Result<Mark> make(Place place, cuda::CUstream stream);
     Mark(Mark &&other) noexcept;
     Mark &operator=(Mark &&other) noexcept;
     ~Mark();
 
-    // Asks the driver. Work that failed, or whose context is lost, comes to no other end, and has passed.
-    enum class State {
+    // refused: the driver does not say.
+    enum class State : uint8_t {
         pending,
         passed,
         refused
-    }; // refused: the context cannot be made current now
+    };
+    // Work whose context is lost comes to no other end, and has passed.
     State state() const noexcept;
+
+    // What is marked later comes after what was marked before.
+    bool same_stream(const Mark &other) const {
+        return place_.context == other.place_.context && place_.lease == other.place_.lease;
+    }
 
     cuda::CUevent event() const { return event_; }
 
 private:
-    Mark(Ref<device::Pool> devices, const device::Device &device, cuda::CUcontext context)
-        : devices_(std::move(devices)), device_(&device), context_(context) {}
+    explicit Mark(Place place) : place_(std::move(place)) {}
     void give_back() noexcept;
 
-    Ref<device::Pool> devices_;
-    const device::Device *device_;
-    cuda::CUcontext context_;
+    Place place_;
     cuda::CUevent event_ = nullptr;
 };
 

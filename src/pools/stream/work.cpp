@@ -86,7 +86,7 @@ Result<Mark> Pool::mark(uint64_t id) {
     if (!stream) {
         return stream.error();
     }
-    return Mark::make(devices_, device_, context_, stream.value());
+    return Mark::make(Mark::Place{devices_, &device_, context_, id}, stream.value());
 }
 
 Done Pool::wait_on(uint64_t id, Pool &other, uint64_t other_id) {
