@@ -164,7 +164,7 @@ void cold(benchmark::State &state, const Wanted &wanted) {
 
 // Each takes seconds on a real driver; and a machine without one may be small, and touch its memory slowly.
 int repetitions(const Wanted &wanted) {
-    return control().available() && wanted.bytes > 4 * gib ? 1 : 3;
+    return control().available() && wanted.bytes > gib ? 1 : 3;
 }
 
 void add(const std::string &name, const Wanted &wanted) {
@@ -200,7 +200,6 @@ void register_pinned_benchmarks() {
         add("gpu/pinned/cold/" + size, {count * gib, NEAR_PAGES_HUGE, 0});
     }
     add("gpu/pinned/cold/base_pages/1GiB", {gib, NEAR_PAGES_BASE, 0});
-    add("gpu/pinned/cold/base_pages/4GiB", {4 * gib, NEAR_PAGES_BASE, 0});
     add("gpu/pinned/cold/driver_on_node/1GiB", {gib, NEAR_PAGES_HUGE, 1U << NEAR_PINNED_DRIVER_NODE});
 }
 
