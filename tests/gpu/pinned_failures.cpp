@@ -28,7 +28,7 @@ protected:
     }
     static std::string config() { return near_node_0("", GetParam().more); }
     void TearDown() override {
-        if (!IsSkipped()) {
+        if (fake() != nullptr) {
             EXPECT_EQ(driver()->primary_ctx_release(0), cuda_success);
         }
         FakeGpu::TearDown();
@@ -250,7 +250,8 @@ TEST_P(PinnedFailuresScript, OfEachCallOfTheDriverLeaveNothingBehind) {
     ASSERT_GT(calls, 50U);
     const std::size_t mapped = mapped_bytes();
     int failed = 0;
-    for (uint64_t n = 1; n <= calls; n++) {
+    const auto stride = static_cast<uint64_t>(nearpool_test::slowness()); // all of them, where that takes seconds
+    for (uint64_t n = 1; n <= calls; n += stride) {
         {
             Day day(GetParam());
             fake()->log("memory");
@@ -273,7 +274,7 @@ TEST_P(PinnedFailuresScript, OfEachCallOfTheDriverLeaveNothingBehind) {
             break;
         }
     }
-    EXPECT_GT(failed, 10);
+    EXPECT_GT(failed, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(, PinnedFailuresScript,
