@@ -24,13 +24,21 @@ protected:
         FakeGpu::SetUp();
         if (!IsSkipped()) {
             restart();
-            EXPECT_STREQ(fake()->held(), "");
         }
     }
     static std::string config() { return near_node_0("", GetParam().more); }
+    void TearDown() override {
+        if (fake() != nullptr) {
+            EXPECT_EQ(driver()->primary_ctx_release(0), cuda_success);
+        }
+        FakeGpu::TearDown();
+    }
+    // With a context that somebody else keeps: what is left in it would otherwise go with it, and not be missed.
     static void restart() {
         ASSERT_EQ(fake()->reset(config().c_str(), 1), nullptr);
         ASSERT_EQ(driver()->init(0), cuda_success);
+        CUcontext context = nullptr;
+        ASSERT_EQ(driver()->primary_ctx_retain(&context, 0), cuda_success);
     }
 };
 
@@ -227,6 +235,7 @@ TEST_P(PinnedFailuresScript, OfEachCallOfTheDriverLeaveNothingBehind) {
     if (GetParam().methods == only(NEAR_PINNED_PLACED)) {
         NEEDS_BINDING();
     }
+    const std::string held = fake()->held();
     uint64_t calls = 0;
     {
         Day day(GetParam());
@@ -237,11 +246,12 @@ TEST_P(PinnedFailuresScript, OfEachCallOfTheDriverLeaveNothingBehind) {
         }
         calls = fake()->steps() - before;
     }
-    ASSERT_STREQ(fake()->held(), "");
+    ASSERT_EQ(fake()->held(), held);
     ASSERT_GT(calls, 50U);
     const std::size_t mapped = mapped_bytes();
     int failed = 0;
-    for (uint64_t n = 1; n <= calls; n++) {
+    const auto stride = static_cast<uint64_t>(nearpool_test::slowness()); // all of them, where that takes seconds
+    for (uint64_t n = 1; n <= calls; n += stride) {
         {
             Day day(GetParam());
             fake()->log("memory");
@@ -257,14 +267,14 @@ TEST_P(PinnedFailuresScript, OfEachCallOfTheDriverLeaveNothingBehind) {
         if (gives_back(call)) {
             restart();
         }
-        EXPECT_STREQ(fake()->held(), "") << n << ": " << call;
+        EXPECT_EQ(fake()->held(), held) << n << ": " << call;
         EXPECT_EQ(mapped_bytes(), mapped) << n << ": " << call;
         if (HasFailure()) {
             restart();
             break;
         }
     }
-    EXPECT_GT(failed, 10);
+    EXPECT_GT(failed, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(, PinnedFailuresScript,

@@ -52,7 +52,10 @@ Pool::~Pool() {
     }
     device_.remove(this);
     await_continuations();
-    const Current current(driver_, context_);
+    give_back_in(driver_, context_, [this] { destroy_streams(); });
+}
+
+void Pool::destroy_streams() noexcept {
     for (std::size_t i = 0; i < slot_count_; i++) {
         if (!slots_[i].adopted) {
             destroy_stream(slots_[i].own);

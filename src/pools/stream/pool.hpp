@@ -61,6 +61,7 @@ private:
     ~Pool() override;
     void choose_priority(int least, int greatest);
     void await_continuations();
+    void destroy_streams() noexcept;
     void destroy_stream(Stream &stream) noexcept;
 
     Slot *slot_of(uint64_t id) const; // nullptr: no lease has this id
