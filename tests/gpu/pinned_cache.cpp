@@ -156,6 +156,9 @@ TEST_F(PinnedCache, WhatIsAskedForByItselfSharesNoPages) {
     for (int i = 0; i < 16; i++) {
         live.emplace_back(workers, devices, 4 * kib, options);
     }
+    for (const Pinned &alone : live) {
+        EXPECT_EQ(reinterpret_cast<uintptr_t>(alone.data()) % (&alone == live.data() ? mib : 8 * kib), 0U);
+    }
     uint64_t held = pinned_stats(workers, devices).held_bytes;
     for (Pinned &alone : live) {
         held -= alone.info().span_bytes;
