@@ -149,12 +149,11 @@ TEST_F(PinnedCache, WhatIsAskedForByItselfSharesNoPages) {
     const Devices devices;
     const Pool workers(1);
     near_pinned_options options = base_pages(NEAR_PINNED_NO_CACHE);
-    options.alignment = mib;
     std::vector<Pinned> live;
-    live.emplace_back(workers, devices, 4 * kib, options);
-    options.alignment = 8 * kib;
-    for (int i = 0; i < 16; i++) {
+    for (unsigned i = 0; i < 24; i++) {
+        options.alignment = i == 0 ? mib : 8 * kib << i % 6;
         live.emplace_back(workers, devices, 4 * kib, options);
+        EXPECT_EQ(reinterpret_cast<uintptr_t>(live.back().data()) % options.alignment, 0U);
     }
     uint64_t held = pinned_stats(workers, devices).held_bytes;
     for (Pinned &alone : live) {

@@ -2,6 +2,9 @@
 // How much page-locked memory a cache holds: its limit, what is given back to the system, and what it counts. Node by
 // node.
 #include "gpu/pinned_play.hpp"
+#include "support/limited_memory.hpp"
+
+#include <cstring>
 
 using namespace nearpool_gpu;
 using nearpool_test::Pool;
@@ -111,6 +114,31 @@ TEST_F(PinnedLimitScript, IsNotUsedUpByWhatFailed) {
     Pinned whole(workers, devices, 4 * mib, placed);
     whole.free();
     EXPECT_EQ(pinned_stats(workers, devices).idle_bytes, 4 * mib) << "it was taken for more than is allowed";
+}
+
+// The thread that makes memory has none left for itself once the region is there.
+TEST_F(PinnedLimitScript, IsNotUsedUpByWhatThereWasNoMemoryFor) {
+    const Devices devices;
+    const Pool workers(limited(4 * mib));
+    const auto run_out = [](int32_t, const char *message, void *) {
+        if (std::strncmp(message, "region of", 9) == 0) {
+            nearpool_test::limit_allocations(0);
+        }
+    };
+    ASSERT_EQ(near_log_set_callback(run_out, nullptr, NEAR_LOG_DEBUG), NEAR_OK);
+    Pinned none;
+    Error error;
+    EXPECT_EQ(strict_alloc(workers, devices, 4 * mib, &none, &error), NEAR_E_NOMEM) << error.message;
+    ASSERT_EQ(near_log_set_callback(nullptr, nullptr, NEAR_LOG_NONE), NEAR_OK);
+    near_pinned_options strict = pinned_options();
+    strict.strict = 1;
+    const auto another_thread_makes_it = [&] { // one of two at a time; the first thread never can again
+        const Request first(workers, devices, 4 * mib, strict);
+        const Request second(workers, devices, 4 * mib, strict);
+        Pinned pinned;
+        return first.wait(&pinned) == NEAR_OK || second.wait(&pinned) == NEAR_OK;
+    };
+    EXPECT_TRUE(nearpool_test::eventually(another_thread_makes_it));
 }
 
 TEST_F(PinnedLimit, TrimGivesBackAllButWhatIsToStay) {

@@ -2,6 +2,9 @@
 // Memory that streams use when it is freed: it is nobody's until they have come so far, and nobody waits for that.
 #include "gpu/pinned_play.hpp"
 
+#include <algorithm>
+#include <array>
+#include <memory>
 #include <thread>
 
 using namespace nearpool_gpu;
@@ -77,30 +80,34 @@ TEST_F(PinnedStreamScript, WhatHasPassedIsFoundByWhoNeedsIt) {
     EXPECT_EQ(pinned_stats(workers, devices).misses, 1U);
 }
 
+// In whichever order they come so far.
 TEST_F(PinnedStreamScript, HeldBySeveralStreamsItWaitsForTheLast) {
     const Devices devices;
     const Pool workers(1);
     const Streams streams(devices);
     const Streams others(devices, stream_options(), 1);
-    const uint64_t ids[] = {streams.acquire(), streams.acquire(), others.acquire()};
-    Held first(streams.at(ids[0]));
-    Held second(streams.at(ids[1]));
-    Held third(others.at(ids[2]));
-    Pinned used(workers, devices, mib);
-    ASSERT_EQ(near_pinned_used_on(used, streams, ids[0]), NEAR_OK);
-    ASSERT_EQ(near_pinned_used_on(used, streams, ids[1]), NEAR_OK);
-    ASSERT_EQ(near_pinned_free_after(used.detach(), others, ids[2]), NEAR_OK);
-    for (Held *held : {&second, &third, &first}) {
-        EXPECT_EQ(waiting(workers, devices), mib);
-        held->let_go();
-        ASSERT_EQ(stream_pool_synchronize(held == &third ? others : streams,
-                                          held == &first    ? ids[0]
-                                          : held == &second ? ids[1]
-                                                            : ids[2],
-                                          NEAR_FOREVER, nullptr),
-                  NEAR_OK);
-    }
-    EXPECT_EQ(waiting(workers, devices), 0U);
+    struct Use {
+        stream_pool *pool;
+        uint64_t id;
+    };
+    const std::array<Use, 3> uses{
+        {{streams, streams.acquire()}, {streams, streams.acquire()}, {others, others.acquire()}}};
+    std::array<std::size_t, 3> order{0, 1, 2};
+    do {
+        std::array<std::unique_ptr<Held>, 3> held;
+        Pinned used(workers, devices, mib);
+        for (std::size_t i = 0; i < uses.size(); i++) {
+            held[i] = std::make_unique<Held>((uses[i].pool == others ? others : streams).at(uses[i].id));
+            ASSERT_EQ(near_pinned_used_on(used, uses[i].pool, uses[i].id), NEAR_OK);
+        }
+        used.free();
+        for (const std::size_t i : order) {
+            EXPECT_EQ(waiting(workers, devices), mib);
+            held[i].reset();
+            ASSERT_EQ(stream_pool_synchronize(uses[i].pool, uses[i].id, NEAR_FOREVER, nullptr), NEAR_OK);
+        }
+        EXPECT_EQ(waiting(workers, devices), 0U);
+    } while (std::next_permutation(order.begin(), order.end()));
     EXPECT_EQ(pinned_stats(workers, devices).live_count, 0U);
 }
 
@@ -235,6 +242,23 @@ TEST_F(PinnedStreamScript, ALostContextHasPassed) {
     ASSERT_EQ(fake()->lose(mine.context(1), 719), 0);
     EXPECT_TRUE(eventually([&] { return waiting(workers, devices) == 0; }));
     EXPECT_EQ(pinned_stats(workers, devices).idle_bytes, 2 * mib);
+}
+
+// As at the end of a process, when the driver goes first.
+TEST_F(PinnedStreamScript, ADriverThatIsGoneHasPassed) {
+    {
+        const Devices devices;
+        const Pool workers(1);
+        Streams streams(devices);
+        const uint64_t id = streams.acquire();
+        Held held(streams.at(id));
+        ASSERT_EQ(near_pinned_free_after(Pinned(workers, devices, mib).detach(), streams, id), NEAR_OK);
+        EXPECT_EQ(waiting(workers, devices), mib);
+        held.let_go();
+        fake()->teardown();
+        EXPECT_EQ(waiting(workers, devices), 0U);
+    }
+    EXPECT_EQ(fake()->reset("", 1), nullptr);
 }
 
 TEST_F(PinnedStreamScript, TheStreamsPoolsMayGoBefore) {
