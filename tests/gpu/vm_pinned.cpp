@@ -233,6 +233,37 @@ ALONE_TEST(VmPinnedForbidden, WhereNoPolicyCanBeSetInterleavedPagesAreReportedAn
     EXPECT_EQ(never, nullptr);
 }
 
+// A container that may not use the memory of the GPU's node (docker --cpuset-mems=0).
+ALONE_TEST(VmPinnedForbidden, WhereTheCpusetExcludesTheNodeItIsElsewhereAndSaysSo) {
+    NEEDS_MACHINE("four-nodes");
+    const std::string group = "/sys/fs/cgroup/pinned-" + std::to_string(::getpid());
+    std::filesystem::create_directory(group);
+    std::ofstream(group + "/cpuset.mems") << 0 << std::flush;
+    std::ofstream(group + "/cgroup.procs") << ::getpid() << std::flush;
+    {
+        const OwnDriver own(vm_gpus());
+        const Devices devices;
+        const Pool workers(1);
+        near_pinned_options options = pinned_options();
+        {
+            const Pinned pinned(workers, devices, 4 * mib, options, 1);
+            ASSERT_NE(pinned.data(), nullptr);
+            const Histogram seen = pages_of(pinned.data(), pinned.bytes());
+            EXPECT_EQ(seen, (Histogram{{0, 1024}}));
+            expect_true_report(pinned, 3, seen);
+            EXPECT_EQ(pinned.placement().reason_code, NEAR_REASON_NOT_ALLOWED) << text_of(pinned.placement());
+        }
+        options.strict = 1;
+        near_pinned *never = nullptr;
+        Error error;
+        EXPECT_EQ(numa_pool_alloc_pinned(workers, devices, 1, 4 * mib, &options, &never, &error), NEAR_E_STRICT)
+            << error.message;
+        EXPECT_EQ(never, nullptr);
+    }
+    std::ofstream("/sys/fs/cgroup/cgroup.procs") << ::getpid() << std::flush;
+    std::filesystem::remove(group);
+}
+
 // Node 2 has memory and no CPUs; the nearest CPUs are those of node 1.
 class VmPinnedCpulessNode : public FakeGpu {
 protected:
