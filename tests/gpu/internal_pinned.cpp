@@ -28,7 +28,7 @@ pinned::Wish wish(uint32_t methods = 0, uint32_t flags = 0, bool strict = false)
     options.strict = strict ? 1 : 0;
     options.pages = NEAR_PAGES_BASE;
     options.timeout_ns = nearpool_test::long_enough_ns;
-    return pinned::wish_of(bytes, options).take();
+    return pinned::wish_of(bytes, &options).take();
 }
 
 // A cache over ports that fail, its GPUs next to nodes 0 and 1. It ends as a cache does, and knows what it left.

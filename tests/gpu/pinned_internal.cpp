@@ -76,7 +76,7 @@ pinned::Wish wish_for(uint32_t methods) {
     near_pinned_options options{};
     options.struct_size = sizeof options;
     options.methods = methods;
-    return pinned::wish_of(64U << 10U, options).take();
+    return pinned::wish_of(64U << 10U, &options).take();
 }
 
 // Asks with memory for no allocation, then for one, until that is enough. How often it was not.

@@ -169,26 +169,8 @@ Result<Maker> Cache::maker(const Gpu &gpu) const {
     return Maker{ports_, crew_, Ref<const Topology>::share(&devices_->topology()), gpu, context.value()};
 }
 
-namespace {
-
-// What was ordered counts until it is made, or is not: also when there is no memory left to say why.
-class Ordered {
-public:
-    Ordered(Stock &stock, const Order &order) : stock_(stock), order_(order) {}
-    Ordered(const Ordered &) = delete;
-    Ordered &operator=(const Ordered &) = delete;
-    ~Ordered() { stock_.forget(order_); }
-
-private:
-    Stock &stock_;
-    const Order &order_;
-};
-
-} // namespace
-
 // Strict memory with room to spare may not be had where what was asked for can.
 Result<std::unique_ptr<Memory>> Cache::make_memory_for(const Request &request, const Order &order, Steps &steps) const {
-    const Ordered ordered(request.stock, order);
     const Result<Maker> maker = this->maker(request.gpu);
     if (!maker) {
         return maker.error();

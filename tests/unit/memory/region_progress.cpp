@@ -29,13 +29,19 @@ public:
         const int asked = ++asked_;
         return end_at_ == 0 || asked < end_at_;
     }
+    void begin_again() noexcept override {
+        bytes_ = 0;
+        begun_++;
+    }
     std::size_t bytes() const { return bytes_; }
+    int begun() const { return begun_; }
     int asked() const { return asked_; }
 
 private:
     const int end_at_;
     std::atomic<std::size_t> bytes_{0};
     std::atomic<int> asked_{0};
+    std::atomic<int> begun_{0};
 };
 
 RegionSpec spec_of_bytes(std::size_t bytes) {
@@ -140,7 +146,7 @@ TEST(RegionByTouch, BindsNothingAndItsPagesAreWhereTheCrewIs) {
         EXPECT_EQ(world.ports.calls(Call::policy_move), 0U);
         EXPECT_EQ(histogram(region.get()), (Histogram{{3, 1024}}));
         EXPECT_EQ(region->settled().placement.near_pages, 1024U);
-        EXPECT_EQ(region->settled().bind_error, 0);
+        EXPECT_FALSE(region->settled().firm);
     }
 }
 
@@ -177,18 +183,20 @@ TEST(RegionSettled, IsWhatWasSeenWhenItWasMadeAndAsksNobodyAgain) {
     EXPECT_EQ(settled.placement.near_pages, 100U) << "then";
     EXPECT_EQ(settled.census.near, 100U);
     EXPECT_EQ(settled.census.look, Look::pages);
-    EXPECT_EQ(settled.bind_error, 0);
+    EXPECT_FALSE(settled.firm) << "not all were there";
 }
 
-TEST(RegionSettled, HasWhyMbindWasRefused) {
+TEST(RegionSettled, SaysWhatWasBound) {
     SKIP_IN_A_VM();
     World world;
     world.ports.fail_always(Call::policy_bind, ENOSYS);
     const auto region = world.made(spec_of_bytes(mib));
     ASSERT_NE(region, nullptr);
-    EXPECT_EQ(region->settled().bind_error, ENOSYS);
+    EXPECT_FALSE(region->settled().firm);
     EXPECT_EQ(region->settled().placement.reason_code, NEAR_REASON_FORBIDDEN);
     EXPECT_EQ(region->settled().census.near, 256U) << "by the threads of the node";
+    World other;
+    EXPECT_TRUE(other.made(spec_of_bytes(mib))->settled().firm);
 }
 
 TEST(RegionSettled, OfARegionThatWasNotFaultedInHasSeenNothing) {
