@@ -90,7 +90,8 @@ NEAR_API NEAR_MUST_CHECK near_status device_pool_default(device_pool **pool, nea
  * @param[in] pool  a pool, or NULL; the default pool stays as it is.
  *
  * @threads{exclusive}
- * @blocking As the driver's release of a context, which waits for its work when this was the last user.
+ * @blocking As the driver's release of a context, which waits for its work when this was the last user. Where
+ * page-locked memory was asked for with the pool, as numa_pool_destroy() of its caches.
  * @fork     In the child of the process that made it: frees memory, and calls no driver.
  * @since 0.1
  */

@@ -123,12 +123,15 @@ NEAR_API NEAR_MUST_CHECK near_status numa_pool_default(numa_pool **pool, near_er
 /**
  * @brief Stops the intake, runs what was accepted, ends the threads, frees the pool.
  *
- * From one of the pool's own tasks it only detaches: the intake stops and the last worker frees the pool.
+ * From one of the pool's own tasks it only detaches: the intake stops and the last worker frees the pool. Requests for
+ * page-locked memory end with ::NEAR_E_SHUTDOWN, and idle page-locked memory of the pool is given back.
  *
  * @param[in] pool  a pool, or NULL; the default pool stays as it is.
  *
  * @threads{exclusive}
- * @blocking Until all accepted tasks have run.
+ * @blocking Until all accepted tasks have run. Where page-locked memory was asked for, also until the driver's calls of
+ *           requests have returned, streams have passed whose memory was freed (near_pinned_used_on()), and the driver
+ *           has unlocked what is idle; from one of the pool's own tasks another thread waits for these.
  * @fork     In the child of the process that made it: frees what belongs to the child.
  * @since 0.1
  */

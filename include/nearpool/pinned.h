@@ -35,10 +35,12 @@ enum {
 
 /** Bits of near_pinned_options::flags. */
 enum {
-    NEAR_PINNED_FORK = 1,    /**< a child of fork() gets the pages, copied on write; else it gets none of what is mapped
-                                  here (MADV_DONTFORK). The driver's own allocations are as the driver makes them. */
+    NEAR_PINNED_FORK = 1,    /**< a child of fork() gets the pages, copied in the fork, idle ones too; else it gets none
+                                  of what is mapped here (MADV_DONTFORK). The driver's own allocations are as the driver
+                                  makes them. */
     NEAR_PINNED_SHARED = 2,  /**< a memfd is behind it, for another process to map and adopt; never from the cache */
-    NEAR_PINNED_NO_CACHE = 4 /**< made for this call, and page-locked no longer than until it is freed */
+    NEAR_PINNED_NO_CACHE = 4 /**< made for this call, and unlocked when it is freed; after a stream: when the next who
+                                  asks has memory made, or the cache is trimmed */
 };
 
 /** How to get page-locked memory. All zero: huge pages first, soft, from the cache. */
@@ -81,7 +83,7 @@ typedef struct near_pinned_options {
  * - ::NEAR_E_TOPOLOGY     the pools stand on different topologies
  * - ::NEAR_E_DEVICE       @p ordinal is not in @p devices
  * - ::NEAR_E_STRICT       strict, and no way led to memory all of which was seen on the GPU's node, or that node is not
- *                         known, or the limit of the cache is reached; nothing was kept
+ *                         known, or the limit that the pool was given is reached; nothing was kept
  * - ::NEAR_E_UNSUPPORTED  none of the ways asked for works here; or the device has other addresses than the host
  *                         (near_pinned_info::device_pointer) and one registration cannot have so much
  * - ::NEAR_E_CUDA         a driver call failed; the sentence names it
@@ -92,7 +94,8 @@ typedef struct near_pinned_options {
  *
  * @owner    The caller's; near_pinned_free() gives it back. It may outlive both pools.
  * @threads{safe}
- * @blocking While it is made; from the cache not, but for a look at streams (near_pinned_used_on()) when nothing fits.
+ * @blocking While it is made; from the cache not, but for a question to the driver about the streams of freed memory
+ *           (near_pinned_used_on()) when nothing else fits.
  * @fork     ::NEAR_E_FORKED.
  * @since 0.1
  */
@@ -139,8 +142,8 @@ NEAR_API NEAR_MUST_CHECK near_status numa_pool_adopt_pinned(numa_pool *pool, dev
  * @param[in] pinned  memory, or NULL.
  *
  * @threads{exclusive}
- * @blocking Never while both pools live and their cache has room; else until the driver has unlocked it, and, when a
- *           pool is gone, until the streams have passed.
+ * @blocking Never for memory of the cache while both pools live and it has room. Else, and for what is not of the
+ * cache, until the driver has unlocked it, and, when a pool is gone, until the streams have passed.
  * @fork     In a child it does nothing: the memory is not there.
  * @since 0.1
  */

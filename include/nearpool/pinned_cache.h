@@ -118,7 +118,7 @@ NEAR_API NEAR_MUST_CHECK near_status numa_pool_trim_pinned(numa_pool *pool, devi
  * - ::NEAR_E_NO_DRIVER, ::NEAR_E_NO_DEVICE  there is no driver, or no GPU
  *
  * @threads{safe}
- * @blocking Never, but for a look at streams.
+ * @blocking Never, but for a question to the driver about the streams of freed memory.
  * @fork     ::NEAR_E_FORKED.
  * @since 0.1
  */

@@ -62,7 +62,7 @@ typedef struct near_pinned_progress {
  *
  * @owner    The caller's; near_pinned_request_destroy() frees it.
  * @threads{safe}
- * @blocking Never, but for a look at streams.
+ * @blocking Never, but for a question to the driver about the streams of freed memory.
  * @fork     ::NEAR_E_FORKED.
  * @since 0.1
  */
@@ -169,7 +169,7 @@ NEAR_API NEAR_MUST_CHECK near_status near_pinned_request_cancel(near_pinned_requ
  * @param[in] request  a request, or NULL.
  *
  * @threads{exclusive}
- * @blocking As near_pinned_free().
+ * @blocking As near_pinned_free() of its memory.
  * @fork     In a child it does nothing.
  * @since 0.1
  */

@@ -33,6 +33,7 @@ struct Region::Body {
 
     Progress *progress = nullptr; // while the region is made
     std::optional<Census> first;  // what was seen then, if its pages were faulted in
+    bool first_firm = false;      // and whether it was bound firmly
 
     ForkMutex mutex; // guards what follows
     std::unique_ptr<Arrangement> arrangement;

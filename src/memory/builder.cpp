@@ -242,6 +242,7 @@ private:
             return from_pool ? Done(miss(note_of(done.error()))) : done;
         }
         body->first = body->settle(body->may_sample());
+        body->first_firm = body->arrangement->firm;
         const Enforcement enforcement = body->judge(*body->first);
         if (!spec_.strict || enforcement.level == NEAR_LEVEL_STRICT) {
             return {};

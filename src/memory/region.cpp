@@ -33,7 +33,7 @@ Settled Region::settled() const {
     Settled settled;
     settled.census = body_->first.value_or(Census());
     settled.placement = body_->describe(settled.census);
-    settled.firm = body_->arrangement->firm;
+    settled.firm = body_->first_firm;
     return settled;
 }
 

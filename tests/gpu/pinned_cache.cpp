@@ -242,4 +242,23 @@ TEST_F(PinnedCacheScript, StrictRequestsGetOnlyWhatWasSeenToBeNear) {
     EXPECT_EQ(pinned_stats(workers, devices).hits, 1U);
 }
 
+// What somebody has asked for is not what another would get who leaves the choice to the library.
+TEST_F(PinnedCacheScript, AWayThatWasAskedForServesOnlyThoseWhoAskForIt) {
+    const Devices devices;
+    const Pool workers(1);
+    Pinned asked(workers, devices, mib, pinned_options(only(NEAR_PINNED_DRIVER)));
+    const char *data = asked.data();
+    asked.free();
+    const Pinned any(workers, devices, mib);
+    EXPECT_NE(any.info().method, NEAR_PINNED_DRIVER);
+    EXPECT_NE(any.reason(NEAR_PINNED_PLACED), NEAR_REASON_NOT_ASKED);
+    const Pinned again(workers, devices, mib, pinned_options(only(NEAR_PINNED_DRIVER)));
+    EXPECT_EQ(again.data(), data);
+    const uint32_t all =
+        only(NEAR_PINNED_PLACED) | only(NEAR_PINNED_DRIVER_NODE) | only(NEAR_PINNED_TOUCHED) | only(NEAR_PINNED_DRIVER);
+    const uint64_t hits = pinned_stats(workers, devices).hits;
+    const Pinned named(workers, devices, 64 * kib, pinned_options(all));
+    EXPECT_EQ(pinned_stats(workers, devices).hits, hits + 1) << "all four by name are the default";
+}
+
 } // namespace

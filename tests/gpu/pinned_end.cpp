@@ -18,6 +18,7 @@ namespace {
 constexpr uint32_t local = NUMA_POOL_NODE_LOCAL;
 
 class PinnedEnd : public PinnedGpu {};
+class PinnedEndTaskScript : public PinnedFakeGpu {};
 
 // Each test once for each of the pools that goes first.
 class PinnedEndScript : public PinnedFakeGpu, public testing::WithParamInterface<const char *> {
@@ -207,6 +208,31 @@ TEST_F(PinnedEnd, ATaskDestroysItsOwnPool) {
     EXPECT_TRUE(has_stamp(live.data(), live.bytes(), 9));
     live.free();
     ASSERT_TRUE(nearpool_test::no_worker_is_left());
+}
+
+// The stream may wait for what a later task of the pool does.
+TEST_F(PinnedEndTaskScript, ATaskThatDestroysItsPoolWaitsForNoStream) {
+    Devices devices;
+    Streams streams(devices);
+    const uint64_t id = streams.acquire();
+    Held held(streams.at(id));
+    Pool workers(1);
+    numa_pool *pool = workers.detach();
+    std::atomic<bool> done{false};
+    ASSERT_EQ(submit(pool, local,
+                     [&, pool] {
+                         Pinned used(pool, devices, mib);
+                         EXPECT_EQ(near_pinned_free_after(used.detach(), streams, id), NEAR_OK);
+                         numa_pool_destroy(pool);
+                         done = true;
+                     }),
+              NEAR_OK);
+    ASSERT_TRUE(eventually([&] { return done.load(); }));
+    held.let_go();
+    streams.destroy();
+    devices.destroy();
+    ASSERT_TRUE(nearpool_test::no_worker_is_left());
+    EXPECT_TRUE(eventually([] { return std::string(fake()->held()).empty(); })) << fake()->held();
 }
 
 TEST_F(PinnedEnd, AfterAShutdownNothingIsMade) {

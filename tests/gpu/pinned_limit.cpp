@@ -5,6 +5,8 @@
 #include "support/limited_memory.hpp"
 
 #include <cstring>
+#include <thread>
+#include <vector>
 
 using namespace nearpool_gpu;
 using nearpool_test::Pool;
@@ -62,6 +64,37 @@ TEST_F(PinnedLimit, StrictRequestsAreRefusedAndNothingIsKept) {
         EXPECT_EQ(pinned_stats(pool, devices).live_count, 1U);
         live.free();
         EXPECT_EQ(strict_alloc(pool, devices, 4 * mib, &beyond, &error), NEAR_OK) << error.message;
+    }
+}
+
+// What is ordered and what is there are never counted both.
+TEST_F(PinnedLimit, IsFullAndNoFuller) {
+    const Devices devices;
+    const Pool workers(limited(8 * mib));
+    Pinned probe;
+    Error refused;
+    if (strict_alloc(workers, devices, 64 * kib, &probe, &refused) == NEAR_E_STRICT) {
+        GTEST_SKIP() << "[strict] " << refused.message;
+    }
+    probe.free();
+    trim_pinned(workers, devices);
+    near_pinned_options options = pinned_options(0, NEAR_PINNED_NO_CACHE);
+    options.strict = 1;
+    const auto turns = [&] {
+        for (int i = 0; i < 200 / nearpool_test::slowness(); i++) {
+            Error error;
+            near_pinned *pinned = nullptr;
+            ASSERT_EQ(numa_pool_alloc_pinned(workers, devices, 0, 2 * mib, &options, &pinned, &error), NEAR_OK)
+                << error.message;
+            near_pinned_free(pinned);
+        }
+    };
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; i++) {
+        threads.emplace_back(turns);
+    }
+    for (std::thread &thread : threads) {
+        thread.join();
     }
 }
 

@@ -5,7 +5,9 @@
 #include "gpu/pinned_play.hpp"
 
 #include <atomic>
+#include <memory>
 #include <thread>
+#include <vector>
 
 using namespace nearpool_gpu;
 using nearpool_test::counts_of;
@@ -102,6 +104,28 @@ TEST_F(PinnedThenScript, RunsWhateverComesOfTheRequest) {
         EXPECT_EQ(nearpool_test::wait_idle(workers), NEAR_OK);
         EXPECT_EQ(outcome.run, 1);
     }
+}
+
+// Also when all who could make the memory are held up, and nobody looks.
+TEST_F(PinnedThenScript, RunsWhenItsTimeIsOverWhileItWaitsForItsTurn) {
+    const Devices devices;
+    const Pool workers(1);
+    const Gate gate;
+    std::vector<std::unique_ptr<Request>> others;
+    for (int i = 0; i < 4; i++) {
+        others.push_back(std::make_unique<Request>(workers, devices, mib, pinned_options(0, NEAR_PINNED_NO_CACHE)));
+    }
+    ASSERT_TRUE(gate.await());
+    near_pinned_options options = pinned_options(0, NEAR_PINNED_NO_CACHE);
+    options.timeout_ns = NEAR_MS;
+    const Request request(workers, devices, mib, options);
+    Outcome outcome;
+    ASSERT_EQ(then(request, workers, outcome.task()), NEAR_OK);
+    ASSERT_EQ(nearpool_test::wait_idle(workers), NEAR_OK);
+    EXPECT_EQ(outcome.run, 1);
+    EXPECT_EQ(request.progress().state, NEAR_PINNED_STATE_FAILED);
+    Pinned pinned;
+    EXPECT_EQ(request.wait(&pinned, 0), NEAR_E_TIMEOUT);
 }
 
 TEST_F(PinnedThenScript, RunsWhenTheRequestFails) {

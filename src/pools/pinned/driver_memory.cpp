@@ -197,11 +197,11 @@ Attempt make_driver_node(const Maker &maker, const Wish &wish, Steps &steps) {
     if (wish.has(NEAR_PINNED_SHARED)) {
         return Attempt::missed(NEAR_REASON_DRIVER, "the driver's own memory has no descriptor");
     }
-    if (!maker.topology->this_machine()) {
-        return Attempt::missed(NEAR_REASON_NOT_THIS_MACHINE, "the topology describes another machine");
-    }
     if (!maker.gpu.node_known) {
         return Attempt::missed(NEAR_REASON_UNKNOWN_NODE, "the node of the device is not known");
+    }
+    if (!maker.topology->this_machine()) {
+        return Attempt::missed(NEAR_REASON_NOT_THIS_MACHINE, "the topology describes another machine");
     }
     if (!has_node_memory(maker.driver())) {
         return Attempt::missed(NEAR_REASON_DRIVER, "this driver has no cuMemCreate");
