@@ -51,11 +51,13 @@ typedef struct near_pinned_options {
     uint32_t flags;       /**< NEAR_PINNED_FORK and so on */
     uint32_t methods;     /**< the ways to try: a sum of 1 << ::NEAR_PINNED_PLACED and so on; 0: all four */
     uint32_t reserved;    /**< 0 */
-    size_t alignment;     /**< of the first byte: a power of two up to 1 GiB; 0: 64 bytes */
-    size_t chunk_bytes;  /**< that one registration may have, rounded to whole pages; 0: 64 GiB. Less lets others at the
-                              driver sooner. Linux 6.11 to 6.13 take less than 2 GiB, and get it. */
-    uint64_t timeout_ns; /**< how long at most, waiting for its turn included; 0: 10 s, and 1 s for each whole GiB, at
-                              most 300 s; ::NEAR_FOREVER */
+    size_t alignment;     /**< of the first byte: a power of two up to 1 GiB, of shared memory up to a page; 0: 64
+                               bytes */
+    size_t chunk_bytes;   /**< that one registration may have, of memory that is made now; rounded down to whole pages;
+                               0: 64 GiB. Less lets others at the driver sooner. Linux 6.11 to 6.13 take less than
+                               2 GiB, and get it. */
+    uint64_t timeout_ns;  /**< how long at most, waiting for its turn included; 0: 10 s, and 1 s for each whole GiB, at
+                               most 300 s; ::NEAR_FOREVER */
 } near_pinned_options;
 
 /**

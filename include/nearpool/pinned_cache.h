@@ -9,7 +9,8 @@
  * There is one cache for each pair of a numa_pool and a device_pool that page-locked memory was asked for with. It
  * splits and joins blocks of any size, node by node; what is idle keeps no context: destroying either pool gives it
  * back. numa_pool_options::pinned_limit_bytes bounds what it may hold: idle memory makes room; then memory is made that
- * goes to the system when it is freed, but in strict mode, where the caller has given a limit, it is refused.
+ * goes to the system when it is freed (after a stream: when memory is made next, or the cache is trimmed), but in
+ * strict mode, where the caller has given a limit, it is refused.
  */
 
 #include <nearpool/pinned.h>
@@ -24,11 +25,11 @@ typedef struct near_pinned_stats {
     uint32_t struct_size;       /**< in: sizeof(near_pinned_stats) */
     uint32_t reserved;          /**< 0 */
     uint64_t hits;              /**< times that idle memory was given */
-    uint64_t misses;            /**< times that memory had to be made */
+    uint64_t misses;            /**< times that memory had to be made, also in vain */
     uint64_t live_count;        /**< blocks that are not free again */
     uint64_t live_bytes;        /**< bytes that were asked for in them; adopted memory among them */
     uint64_t peak_live_bytes;   /**< the most that those ever were; of several nodes, the sum of the most of each */
-    uint64_t waiting_bytes;     /**< of these: freed, and still used by streams */
+    uint64_t waiting_bytes;     /**< of live_bytes: freed, and still used by streams */
     uint64_t idle_bytes;        /**< page-locked for nobody */
     uint64_t held_bytes;        /**< page-locked in all */
     uint64_t limit_bytes;       /**< of what may be held */

@@ -4,7 +4,7 @@
 
 /**
  * @file
- * @brief Page-locked memory without waiting for it: 500 GB take 20 s at best.
+ * @brief Page-locked memory without waiting for it: hundreds of GB take tens of seconds.
  */
 
 #include <nearpool/numa_pool_group.h>

@@ -94,21 +94,21 @@ void *close_main(void *detached) {
 
 // Closing waits for streams, and what they wait for may be a task of the pool that is being destroyed from one of its
 // own tasks: then another thread waits.
-void close_elsewhere(Ref<pinned::Cache> cache) {
+void close_elsewhere(const Ref<pinned::Cache> &cache) {
     ThreadPort &threads = real_ports().threads;
     pthread_t thread{};
-    if (threads.start(&thread, close_main, Ref<pinned::Cache>(cache).detach()) == 0) {
+    pinned::Cache *of_thread = Ref<pinned::Cache>(cache).detach();
+    if (threads.start(&thread, close_main, of_thread) == 0) {
         threads.detach(thread);
-        return;
+    } else {
+        close_main(of_thread);
     }
-    cache->release(); // the reference of the thread
-    cache->close();
 }
 
 void close_all(const RefCounted *pool, bool elsewhere) {
-    while (Ref<pinned::Cache> cache = next_to_close(pool)) {
+    while (const Ref<pinned::Cache> cache = next_to_close(pool)) {
         if (elsewhere) {
-            close_elsewhere(std::move(cache));
+            close_elsewhere(cache);
         } else {
             cache->close();
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Page-locked memory: what it is, where it is, what it answers to bad input. On any driver.
+// Page-locked memory on any driver: it is there, and says where it is.
 #include "gpu/pinned_support.hpp"
 
 #include <cstring>

@@ -3,17 +3,34 @@
 #include "gpu/pinned_ways.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <memory>
 #include <sys/mman.h>
+#include <unistd.h>
 
 using namespace nearpool_gpu;
 using nearpool_test::Pool;
 
 namespace {
 
-class PinnedAdopt : public Gpu {};
+// On a device that registers memory.
+class PinnedAdopt : public Gpu {
+protected:
+    void SetUp() override {
+        Gpu::SetUp();
+        int registers = 0;
+        if (!IsSkipped() &&
+            (driver()->device_get_attribute(&registers, attribute_host_register_supported, 0) != cuda_success ||
+             registers == 0)) {
+            GTEST_SKIP() << "[host-register] this device registers no memory";
+        }
+    }
+};
+// In a process of its own, which another test starts.
+class DISABLED_PinnedAdopt : public PinnedAdopt {}; // NOLINT(readability-identifier-naming)
+constexpr const char *shared_descriptor = "NEARPOOL_TEST_SHARED_DESCRIPTOR";
 
 class PinnedAdoptScript : public FakeGpu {
 protected:
@@ -243,12 +260,10 @@ TEST_F(PinnedAdopt, TheSameBytesAreInEachMappingOfASharedOne) {
     const Pool workers(1);
     Pinned shared;
     Error error;
-    const near_status status =
-        alloc_pinned(workers, devices, 5 * page_bytes() + 1, pinned_options(0, NEAR_PINNED_SHARED), &shared, &error);
-    if (fake() == nullptr && status == NEAR_E_UNSUPPORTED) {
-        GTEST_SKIP() << "[host-register] this device registers no memory";
-    }
-    ASSERT_EQ(status, NEAR_OK) << error.message;
+    ASSERT_EQ(
+        alloc_pinned(workers, devices, 5 * page_bytes() + 1, pinned_options(0, NEAR_PINNED_SHARED), &shared, &error),
+        NEAR_OK)
+        << error.message;
     int32_t descriptor = -1;
     ASSERT_EQ(near_pinned_descriptor(shared, &descriptor), NEAR_OK);
     EXPECT_NE(::fcntl(descriptor, F_GETFD) & FD_CLOEXEC, 0);
@@ -269,6 +284,39 @@ TEST_F(PinnedAdopt, TheSameBytesAreInEachMappingOfASharedOne) {
     const Pages after(5, mine);
     EXPECT_EQ(after.data()[0], '2') << "what was duplicated keeps it";
     ::close(mine);
+}
+
+TEST_F(PinnedAdopt, AnotherProcessLocksTheSamePagesOfASharedOne) {
+    const Devices devices;
+    const Pool workers(1);
+    const Pinned shared(workers, devices, 5 * page_bytes(), pinned_options(0, NEAR_PINNED_SHARED));
+    shared.fill('1');
+    int32_t descriptor = -1;
+    ASSERT_EQ(near_pinned_descriptor(shared, &descriptor), NEAR_OK);
+    const int inherited = ::dup(descriptor); // without close-on-exec
+    ::setenv(shared_descriptor, std::to_string(inherited).c_str(), 1);
+    const nearpool_test::Alone other("DISABLED_PinnedAdopt.PagesOfAnotherProcess");
+    ::unsetenv(shared_descriptor);
+    ::close(inherited);
+    EXPECT_EQ(other.status(), 0) << other.output();
+    EXPECT_EQ(shared.data()[0], '3');
+    EXPECT_EQ(shared.data()[shared.bytes() - 1], '4');
+}
+
+TEST_F(DISABLED_PinnedAdopt, PagesOfAnotherProcess) {
+    const char *descriptor = std::getenv(shared_descriptor);
+    ASSERT_NE(descriptor, nullptr);
+    const Devices devices;
+    const Pool workers(1);
+    const Pages mapped(5, std::atoi(descriptor));
+    EXPECT_EQ(std::count(mapped.data(), mapped.data() + mapped.bytes(), '1'),
+              static_cast<std::ptrdiff_t>(mapped.bytes()));
+    Pinned pinned;
+    Error error;
+    ASSERT_EQ(adopt(workers, devices, mapped.data(), mapped.bytes(), &pinned, &error), NEAR_OK) << error.message;
+    EXPECT_EQ(pinned.placement().present_pages, 5U);
+    pinned.data()[0] = '3';
+    pinned.data()[pinned.bytes() - 1] = '4';
 }
 
 TEST_F(PinnedAdoptScript, SharedMemoryIsNeverFromTheCacheNorInIt) {

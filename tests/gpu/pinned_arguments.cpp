@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the functions of page-locked memory answer to bad input: each its own error, in the order of the parameters, and
-// nothing written.
+// What the functions of page-locked memory answer to bad input: each its own error, and nothing written. Zero bytes
+// come first, and the ordinal last, for that needs a driver.
 #include "gpu/pinned_ways.hpp"
 
 #include <functional>

@@ -223,10 +223,14 @@ TEST_F(PinnedCacheScript, StrictRequestsGetOnlyWhatWasSeenToBeNear) {
     const Pool workers(1);
     Pinned(workers, devices, mib, pinned_options(only(NEAR_PINNED_TOUCHED))).free();
     ASSERT_EQ(pinned_stats(workers, devices).idle_bytes, 2 * mib);
-    near_pinned_options strict = pinned_options();
+    near_pinned_options strict = pinned_options(only(NEAR_PINNED_TOUCHED));
     strict.strict = 1;
     Pinned near;
     Error error;
+    EXPECT_EQ(numa_pool_alloc_pinned(workers, devices, 0, mib, &strict, near.out(), &error), NEAR_E_STRICT)
+        << "what is idle would fit";
+    EXPECT_EQ(pinned_stats(workers, devices).hits, 0U);
+    strict.methods = 0;
     const near_status status = numa_pool_alloc_pinned(workers, devices, 0, mib, &strict, near.out(), &error);
     EXPECT_EQ(pinned_stats(workers, devices).hits, 0U);
     if (status != NEAR_OK) {

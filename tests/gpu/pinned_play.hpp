@@ -11,9 +11,18 @@
 
 namespace nearpool_gpu {
 
-// The last node of this machine.
+// The last node of this machine that has CPUs and memory.
 inline uint32_t home_node() {
-    return near_topology_node_at(nullptr, near_topology_node_count(nullptr) - 1);
+    for (std::size_t i = near_topology_node_count(nullptr); i-- > 0;) {
+        near_node_info node{};
+        node.struct_size = sizeof node;
+        const uint32_t number = near_topology_node_at(nullptr, i);
+        EXPECT_EQ(near_topology_node_info(nullptr, number, &node), NEAR_OK);
+        if (node.cpu_count != 0 && node.memory_bytes != 0) {
+            return number;
+        }
+    }
+    return NEAR_NODE_UNKNOWN;
 }
 inline std::string device_at_home(const std::string &more = "") {
     return R"({"host_numa_id":)" + std::to_string(home_node()) + (more.empty() ? "" : "," + more) + "}";

@@ -177,23 +177,6 @@ TEST_F(PinnedStream, BadIdsAreRefusedAndTheMemoryStays) {
     EXPECT_EQ(pinned_stats(workers, devices).live_count, 0U) << "and waits for nobody";
 }
 
-TEST_F(PinnedStream, AStreamThatCapturesIsBusyAndTheMemoryStays) {
-    const Devices devices;
-    const Pool workers(1);
-    const Streams streams(devices);
-    const uint64_t id = streams.acquire();
-    Pinned pinned(workers, devices, 4 * kib);
-    const Pushed pushed(devices, 0);
-    ASSERT_EQ(driver()->begin_capture(streams.at(id), 2), cuda_success);
-    EXPECT_EQ(near_pinned_used_on(pinned, streams, id), NEAR_E_BUSY);
-    EXPECT_EQ(near_pinned_free_after(pinned, streams, id), NEAR_E_BUSY);
-    EXPECT_EQ(pinned_stats(workers, devices).live_count, 1U);
-    void *graph = nullptr;
-    EXPECT_EQ(driver()->end_capture(streams.at(id), &graph), cuda_success) << "the capture was not broken";
-    EXPECT_EQ(driver()->graph_destroy(graph), cuda_success);
-    EXPECT_EQ(near_pinned_free_after(pinned.detach(), streams, id), NEAR_OK);
-}
-
 TEST_F(PinnedStream, AdoptedMemoryWaitsForNobody) {
     const Devices devices;
     const Pool workers(1);

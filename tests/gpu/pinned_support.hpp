@@ -12,6 +12,7 @@ namespace nearpool_gpu {
 
 constexpr std::size_t kib = std::size_t{1} << 10U;
 constexpr std::size_t mib = std::size_t{1} << 20U;
+constexpr int32_t all_ways[] = {NEAR_PINNED_PLACED, NEAR_PINNED_DRIVER_NODE, NEAR_PINNED_TOUCHED, NEAR_PINNED_DRIVER};
 constexpr std::size_t gib = std::size_t{1} << 30U;
 
 inline near_pinned_options pinned_options(uint32_t methods = 0, uint32_t flags = 0) {

@@ -11,8 +11,6 @@
 
 namespace nearpool_gpu {
 
-constexpr int32_t all_ways[] = {NEAR_PINNED_PLACED, NEAR_PINNED_DRIVER_NODE, NEAR_PINNED_TOUCHED, NEAR_PINNED_DRIVER};
-
 inline std::size_t page_bytes() {
     return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }

@@ -46,7 +46,7 @@ TEST_F(VmPinned, IsOnTheNodeOfItsGpuWhereverTheCallerIs) {
 TEST_F(VmPinned, StrictlyItIsThereByEachWay) {
     const Devices devices;
     const Pool workers(1);
-    for (const int32_t way : vm_ways) {
+    for (const int32_t way : all_ways) {
         near_pinned_options options = pinned_options(only(way));
         options.strict = 1;
         const Pinned pinned(workers, devices, 3 * mib, options, 1);

@@ -19,8 +19,6 @@ inline std::string vm_gpus(const std::string &of_device = "", const std::string 
            (of_driver.empty() ? "" : "," + of_driver) + "}";
 }
 
-constexpr int32_t vm_ways[] = {NEAR_PINNED_PLACED, NEAR_PINNED_DRIVER_NODE, NEAR_PINNED_TOUCHED, NEAR_PINNED_DRIVER};
-
 inline std::size_t pages_in(const Histogram &histogram) {
     std::size_t count = 0;
     for (const auto &[node, pages] : histogram) {
@@ -74,7 +72,7 @@ inline void expect_all_near(const Pinned &pinned, uint32_t node) {
 
 // Both GPUs by each of the ways, with base pages and with huge ones.
 inline void expect_all_near_by_each_way(numa_pool *workers, device_pool *devices) {
-    for (const int32_t way : vm_ways) {
+    for (const int32_t way : all_ways) {
         for (const int32_t pages : {NEAR_PAGES_BASE, NEAR_PAGES_HUGE}) {
             for (int32_t ordinal = 0; ordinal < 2; ordinal++) {
                 near_pinned_options options = pinned_options(only(way));

@@ -214,7 +214,7 @@ TEST_F(VmPinnedRoom, PagesStayWhileTheyAreHeldAndAreGoneAfterATrim) {
     warm_up(workers, devices);
     const std::size_t before = free_bytes(2);
     constexpr std::size_t bytes = 16 * mib;
-    for (const int32_t way : vm_ways) {
+    for (const int32_t way : all_ways) {
         Pinned pinned(workers, devices, bytes, pinned_options(only(way)));
         ASSERT_NE(pinned.data(), nullptr);
         char *data = pinned.data();

@@ -8,8 +8,8 @@ namespace nearpool::pinned {
 std::optional<stream::Mark> Marks::add(stream::Mark mark) {
     for (stream::Mark &known : marks_) {
         if (known.same_stream(mark)) {
-            known = std::move(mark); // and back comes the one before
-            return mark;
+            std::swap(known, mark);
+            return mark; // the one before
         }
     }
     marks_.push_back(std::move(mark));
