@@ -16,6 +16,10 @@ copy_file() {
     [[ -e $image$path ]] && return
     mkdir -p "$image$(dirname "$path")"
     cp -L "$path" "$image$path"
+    # What debuggers read is most of a test program, and would fill the machine's small nodes.
+    if [[ $(head -c 4 "$path") == $'\x7fELF' ]]; then
+        strip --strip-debug "$image$path"
+    fi
 }
 
 # The paths of all shared libraries that a program or library needs, its loader included; nothing for other files.
