@@ -33,6 +33,32 @@ Result<Ref<pinned::Cache>> nearpool::api::cache_near(numa_pool *workers, device_
     return cache_for(*pool_of(workers), *gpus.value());
 }
 
+namespace {
+
+// Gives the caller the block that get(cache) gets, when all arguments are right.
+template <class Get>
+Done hand_out(numa_pool *pool, device_pool *devices, int32_t ordinal, const Result<pinned::Wish> &wish,
+              near_pinned **pinned, Get &&get) {
+    if (!wish) {
+        return wish.error();
+    }
+    if (Done ok = check_pointer(pinned, "pinned"); !ok) {
+        return ok;
+    }
+    const Result<Ref<pinned::Cache>> cache = cache_near(pool, devices, ordinal);
+    if (!cache) {
+        return cache.error();
+    }
+    const Result<pinned::Block *> block = get(*cache.value());
+    if (!block) {
+        return block.error();
+    }
+    *pinned = handle_of(block.value());
+    return {};
+}
+
+} // namespace
+
 extern "C" {
 
 near_status numa_pool_alloc_pinned(numa_pool *pool, device_pool *devices, int32_t ordinal, size_t bytes,
@@ -42,22 +68,8 @@ near_status numa_pool_alloc_pinned(numa_pool *pool, device_pool *devices, int32_
             return ok;
         }
         const Result<pinned::Wish> wish = wish_for(*pool_of(pool), pinned::wish_of(bytes, options));
-        if (!wish) {
-            return wish.error();
-        }
-        if (Done ok = check_pointer(pinned, "pinned"); !ok) {
-            return ok;
-        }
-        const Result<Ref<pinned::Cache>> cache = cache_near(pool, devices, ordinal);
-        if (!cache) {
-            return cache.error();
-        }
-        const Result<pinned::Block *> block = cache.value()->allocate(ordinal, wish.value());
-        if (!block) {
-            return block.error();
-        }
-        *pinned = handle_of(block.value());
-        return {};
+        return hand_out(pool, devices, ordinal, wish, pinned,
+                        [&](pinned::Cache &cache) { return cache.allocate(ordinal, wish.value()); });
     });
 }
 
@@ -71,22 +83,9 @@ near_status numa_pool_adopt_pinned(numa_pool *pool, device_pool *devices, int32_
             return ok;
         }
         const Result<pinned::Wish> wish = wish_for(*pool_of(pool), pinned::adoption_of(data, bytes, options));
-        if (!wish) {
-            return wish.error();
-        }
-        if (Done ok = check_pointer(pinned, "pinned"); !ok) {
-            return ok;
-        }
-        const Result<Ref<pinned::Cache>> cache = cache_near(pool, devices, ordinal);
-        if (!cache) {
-            return cache.error();
-        }
-        const Result<pinned::Block *> block = cache.value()->adopt(ordinal, static_cast<char *>(data), wish.value());
-        if (!block) {
-            return block.error();
-        }
-        *pinned = handle_of(block.value());
-        return {};
+        return hand_out(pool, devices, ordinal, wish, pinned, [&](pinned::Cache &cache) {
+            return cache.adopt(ordinal, static_cast<char *>(data), wish.value());
+        });
     });
 }
 
