@@ -2,14 +2,11 @@
 // affinity.h: each promise and each error of each function. Refusals by the kernel are in seccomp.cpp and in the unit
 // tests of machine.
 #include "contract/numa_pool_support.hpp"
+#include "support/seccomp.hpp"
 
-#include <array>
 #include <cerrno>
 #include <cstddef>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <thread>
 
@@ -226,24 +223,9 @@ TEST(Affinity, IsReadAndSetForGood) {
     }).join();
 }
 
-// From now on this thread can neither ask for its affinity nor set it.
-bool forbid_affinity() {
-    const std::array<sock_filter, 5> program{{
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sched_getaffinity, 1, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sched_setaffinity, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    }};
-    const sock_fprog filter{static_cast<unsigned short>(program.size()), const_cast<sock_filter *>(program.data())};
-    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
-}
-
 ALONE_TEST(Affinity, ThatTheKernelRefusesIsAnErrorWithItsReason) {
     const List before = affinity();
-    if (!forbid_affinity()) {
-        GTEST_SKIP() << "[seccomp] this process may not install a filter";
-    }
+    FORBID_OR_SKIP({SYS_sched_getaffinity, SYS_sched_setaffinity}, EPERM);
     Error error;
     size_t needed = 77;
     EXPECT_EQ(near_affinity_get(nullptr, 0, &needed, &error), NEAR_E_SYSTEM);

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Containers whose seccomp filter refuses what we ask for. Each test is a process of its own, for a filter cannot be
 // taken off again; none needs privileges.
+#include "support/seccomp.hpp"
 #include "contract/numa_pool_support.hpp"
 
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -20,25 +18,6 @@ namespace {
 const std::vector<long> policy_calls{SYS_mbind, SYS_set_mempolicy, SYS_get_mempolicy, SYS_migrate_pages,
                                      SYS_move_pages};
 const std::vector<long> affinity_calls{SYS_sched_setaffinity};
-
-// From now on each of the calls answers `error`, on every thread of this process.
-bool forbid(const std::vector<long> &calls, int error) {
-    std::vector<sock_filter> program;
-    program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)));
-    for (const long call : calls) {
-        program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(call), 0, 1));
-        program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<uint32_t>(error)));
-    }
-    program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-    const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
-    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-           ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter) == 0;
-}
-
-#define FORBID_OR_SKIP(calls, error)                                                                                   \
-    if (!forbid(calls, error)) {                                                                                       \
-        GTEST_SKIP() << "[seccomp] this process may not install a filter";                                             \
-    }
 
 bool several_nodes() {
     return near_topology_node_count(nullptr) > 1;
@@ -193,7 +172,7 @@ near_placement placement_of(const near_region_options &options, std::vector<near
 
 // Where mbind works and nobody may look, strict must not be claimed from the success of a call (peers N4).
 ALONE_TEST(Seccomp, MemoryThatCannotBeLookedAtIsNotClaimedStrict) {
-    FORBID_OR_SKIP((std::vector<long>{SYS_move_pages}), EPERM);
+    FORBID_OR_SKIP({SYS_move_pages}, EPERM);
     const Capabilities capabilities;
     capabilities.expect_forbidden(NEAR_CAPABILITY_PLACEMENT_QUERY);
     const std::vector<uint32_t> nodes = nodes_with_memory();
@@ -303,7 +282,7 @@ ALONE_TEST(Seccomp, AffinityThatAnswersEnosysLeavesSoftModeWorking) {
 ALONE_TEST(Seccomp, EverythingForbiddenAtOnceLeavesSoftModeWorking) {
     FORBID_OR_SKIP(policy_calls, EPERM);
     FORBID_OR_SKIP(affinity_calls, EPERM);
-    FORBID_OR_SKIP((std::vector<long>{SYS_mlock, SYS_memfd_create}), EPERM);
+    FORBID_OR_SKIP({SYS_mlock, SYS_memfd_create}, EPERM);
     expect_that_a_pool_runs_tasks();
     expect_usable_memory_that_says_why(near_topology_node_at(nullptr, 0), NEAR_POLICY_BIND, NEAR_PREFAULT_ON_NODE);
     expect_that_pins_say_why();

@@ -3,12 +3,10 @@
 #include "contract/numa_pool_support.hpp"
 #include "fakes/machines/hmat.hpp"
 #include "fakes/machines/sysfs_tree.hpp"
+#include "support/seccomp.hpp"
 
 #include <cerrno>
 #include <cstddef>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 using nearpool::fakes::TemporaryFolder;
@@ -179,23 +177,10 @@ TEST(NodeInfo, HasTheFactsOfANodeOrNoNode) {
     near_topology_release(topology);
 }
 
-// From now on no file can be opened in this process.
-bool forbid_files() {
-    std::vector<sock_filter> program;
-    program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)));
-    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 1));
-    program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EACCES));
-    program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-    const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
-}
-
 // N31: a machine that cannot be read is an error, never one node made up. With the variable, hwloc would make one up.
 ALONE_TEST(ThisMachine, N31ThatCannotBeReadIsTheErrorOfEveryCall) {
     setenv("HWLOC_SYNTHETIC", "numa:4 pu:4", 1);
-    if (!forbid_files()) {
-        GTEST_SKIP() << "[seccomp] this process may not install a filter";
-    }
+    FORBID_OR_SKIP({SYS_openat}, EACCES); // no file can be opened
     near_topology *topology = nullptr;
     Error error;
     EXPECT_EQ(near_topology_create(nullptr, &topology, &error), NEAR_E_TOPOLOGY);

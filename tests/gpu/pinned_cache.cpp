@@ -87,6 +87,26 @@ TEST_F(PinnedCache, AlignsAsAsked) {
     }
 }
 
+// Memory of cuMemHostAlloc() may begin anywhere in a page.
+TEST_F(PinnedCacheScript, AlignsAsAskedWhereTheDriverDoesNot) {
+    configure(R"({"host_alloc_offset":512})");
+    const Devices devices;
+    const Pool workers(1);
+    const std::size_t bytes = 4 * kib; // nothing is left of the last page
+    for (const uint32_t flags : {0U, uint32_t{NEAR_PINNED_NO_CACHE}}) {
+        for (std::size_t alignment = 64; alignment <= 2 * mib; alignment *= 2) {
+            near_pinned_options options = pinned_options(only(NEAR_PINNED_DRIVER), flags);
+            options.alignment = alignment;
+            const Pinned pinned(workers, devices, bytes, options);
+            ASSERT_NE(pinned.data(), nullptr) << alignment;
+            EXPECT_EQ(reinterpret_cast<uintptr_t>(pinned.data()) % alignment, 0U) << alignment;
+            stamp(pinned.data(), bytes, alignment);
+            EXPECT_TRUE(has_stamp(pinned.data(), bytes, alignment));
+            EXPECT_EQ(pinned.placement().present_pages, pinned.placement().page_count);
+        }
+    }
+}
+
 TEST_F(PinnedCache, BlocksKeepWhatIsInThem) {
     const Devices devices;
     const Pool workers(1);

@@ -166,7 +166,7 @@ TEST_F(VmGpuPages, ThatTheKernelDoesNotPlaceAreRefused) {
     static constexpr CUresult cuda_error_operating_system = 304;
     ASSERT_EQ(driver()->init(0), cuda_success);
     std::thread([] {
-        ASSERT_TRUE(forbid({SYS_mbind}, EPERM));
+        ASSERT_TRUE(forbid({SYS_mbind}, EPERM, Whom::this_one));
         EXPECT_EQ(create_on(1, NodeMemory::bytes), cuda_error_operating_system);
     }).join();
 }

@@ -149,7 +149,7 @@ ALONE_TEST(VmPinnedInherited, WithTheDriversOwnAllocatorAloneItIsThereUnderInter
 // Where memory cannot be bound, the threads of the node fault it in: it is there all the same, and locked.
 void expect_touched_without_mbind(int error_number) {
     const OwnDriver own(vm_gpus());
-    ASSERT_TRUE(forbid({SYS_mbind}, error_number));
+    ASSERT_TRUE(forbid({SYS_mbind}, error_number, Whom::this_one));
     const Devices devices;
     const Pool workers(1);
     for (const uint32_t strict : {0U, 1U}) {
@@ -196,7 +196,7 @@ ALONE_TEST(VmPinnedForbidden, WhereNobodyMayLookPageByPageTheSumsSayThatAllIsNea
     NEEDS_MACHINE("four-nodes");
     const OwnDriver own(vm_gpus());
     Witness witness;
-    ASSERT_TRUE(forbid({SYS_mbind, SYS_move_pages}, EPERM));
+    ASSERT_TRUE(forbid({SYS_mbind, SYS_move_pages}, EPERM, Whom::this_one));
     const Devices devices;
     const Pool workers(1);
     const Pinned pinned(workers, devices, 5 * mib, 1);
@@ -212,7 +212,7 @@ ALONE_TEST(VmPinnedForbidden, WhereNoPolicyCanBeSetInterleavedPagesAreReportedAn
     NEEDS_MACHINE("four-nodes");
     const OwnDriver own(vm_gpus("", R"("host_numa":false)"));
     ASSERT_TRUE(set_policy(MPOL_INTERLEAVE, all_nodes));
-    ASSERT_TRUE(forbid({SYS_mbind, SYS_set_mempolicy}, EPERM));
+    ASSERT_TRUE(forbid({SYS_mbind, SYS_set_mempolicy}, EPERM, Whom::this_one));
     const Devices devices;
     const Pool workers(1);
     near_pinned_options options = pinned_options();
@@ -228,9 +228,11 @@ ALONE_TEST(VmPinnedForbidden, WhereNoPolicyCanBeSetInterleavedPagesAreReportedAn
     options.strict = 1;
     near_pinned *never = nullptr;
     Error error;
+    const uint64_t registrations = fake()->calls("cuMemHostRegister_v2");
     EXPECT_EQ(numa_pool_alloc_pinned(workers, devices, 1, 4 * mib, &options, &never, &error), NEAR_E_STRICT);
     EXPECT_TRUE(error.says("mbind") && error.says("elsewhere")) << error.message;
     EXPECT_EQ(never, nullptr);
+    EXPECT_EQ(fake()->calls("cuMemHostRegister_v2"), registrations) << "they were looked at before they were locked";
 }
 
 // A container that may not use the memory of the GPU's node (docker --cpuset-mems=0).
@@ -311,6 +313,44 @@ TEST_F(VmPinnedCpulessNode, WhatIsFaultedInByThreadsIsWhereTheyAreAndSaysSo) {
         EXPECT_EQ(numa_pool_alloc_pinned(workers, devices, 0, 5 * mib, &options, &never, &error), NEAR_E_STRICT);
         EXPECT_TRUE(error.says("elsewhere")) << error.message;
     }
+}
+
+// Node 1 has CPUs and no memory; the nearest memory is that of node 2.
+class VmPinnedMemorylessNode : public FakeGpu {
+protected:
+    void SetUp() override {
+        NEEDS_MACHINE("memoryless-node");
+        FakeGpu::SetUp();
+        if (!HasFatalFailure()) {
+            configure("{\"devices\":[" + device_at(address_on(1)) + "]}");
+        }
+    }
+};
+
+TEST_F(VmPinnedMemorylessNode, MemoryIsOnTheNearestNodeThatHasSomeAndSaysSo) {
+    const Devices devices;
+    const Pool workers(1);
+    for (const int32_t way : {NEAR_PINNED_PLACED, NEAR_PINNED_TOUCHED}) {
+        const Pinned pinned(workers, devices, 5 * mib, pinned_options(only(way)));
+        ASSERT_NE(pinned.data(), nullptr) << near_pinned_method_name(way);
+        const Histogram seen = pages_of(pinned.data(), pinned.bytes());
+        EXPECT_EQ(seen, (Histogram{{2, 5 * mib / base_page}}));
+        EXPECT_EQ(pinned.info().node, 1U);
+        expect_true_report(pinned, 1, seen);
+        EXPECT_EQ(pinned.placement().reason_code, NEAR_REASON_NO_MEMORY) << text_of(pinned.placement());
+    }
+}
+
+TEST_F(VmPinnedMemorylessNode, StrictlyThereIsNone) {
+    const Devices devices;
+    const Pool workers(1);
+    near_pinned_options options = pinned_options();
+    options.strict = 1;
+    near_pinned *never = nullptr;
+    Error error;
+    EXPECT_EQ(numa_pool_alloc_pinned(workers, devices, 0, 5 * mib, &options, &never, &error), NEAR_E_STRICT);
+    EXPECT_TRUE(error.says("node 1 has no memory")) << error.message;
+    EXPECT_EQ(never, nullptr);
 }
 
 } // namespace

@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tests of GPUs in the machines of tests/vm share: addresses of devices that are there, calls that the kernel
-// refuses, and the kernel's word on where pages are.
+// What the tests of GPUs in the machines of tests/vm share: addresses of devices that are there, and the kernel's word
+// on where pages are.
 #pragma once
 
 #include "gpu/support.hpp"
+#include "support/seccomp.hpp"
 #include "support/vm_machine.hpp"
 
 #include <array>
-#include <cstddef>
 #include <filesystem>
 #include <fstream>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <map>
 #include <set>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -47,21 +44,6 @@ inline std::string address_on(int node, bool bridge = false) {
 // {"pci": "0000:51:00.0", more}
 inline std::string device_at(const std::string &address, const std::string &more = "") {
     return R"({"pci":")" + address + "\"" + (more.empty() ? "" : "," + more) + "}";
-}
-
-// From now on each of the calls answers `error` to the calling thread, and to those that it starts, as in some
-// containers.
-inline bool forbid(const std::vector<long> &calls, int error) {
-    std::vector<sock_filter> program;
-    program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)));
-    for (const long call : calls) {
-        program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(call), 0, 1));
-        program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<uint32_t>(error)));
-    }
-    program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-    const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
-    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-           ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0;
 }
 
 // Base pages by the node where they are, or by -errno.

@@ -221,8 +221,10 @@ Attempt make_driver(const Maker &maker, const Wish &wish, Steps &steps) {
     if (wish.has(NEAR_PINNED_SHARED)) {
         return Attempt::missed(NEAR_REASON_DRIVER, "the driver's own memory has no descriptor");
     }
-    // The driver aligns what is small to less than a page.
-    const std::size_t slack = wish.alignment > least_alignment ? wish.alignment : 0;
+    // The driver may align what is small to less than a page. What is aligned to more than a page brings its room
+    // along.
+    const bool needs_room = wish.alignment > least_alignment && wish.alignment <= base_page_bytes();
+    const std::size_t slack = needs_room ? wish.alignment : 0;
     auto memory = std::make_unique<HostMemory>(maker, wish.bytes + slack);
     if (const Done done = maker.on_node([&] { return memory->allocate(); }); !done) {
         return Attempt::failed(done.error());

@@ -262,6 +262,7 @@ Config parse(const Json &json) {
     reader.read("pin_ns_per_gib", config.pin_ns_per_gib);
     reader.read("pin_lock", config.pin_lock);
     reader.read("host_pointer_offset", config.host_pointer_offset);
+    reader.read("host_alloc_offset", config.host_alloc_offset);
     reader.read("host_numa", config.host_numa);
     reader.read("kernel611", config.kernel611);
     reader.read("reset_refuses_active", config.reset_refuses_active);
@@ -271,6 +272,9 @@ Config parse(const Json &json) {
     reader.finish();
     if (std::set<std::string>{"normal", "stub", "no-device", "teardown"}.count(config.mode) == 0) {
         refuse("mode", "is normal, stub, no-device or teardown, not " + config.mode);
+    }
+    if (config.host_alloc_offset >= 4096) {
+        refuse("host_alloc_offset", "is less than a page, not " + std::to_string(config.host_alloc_offset));
     }
     return config;
 }

@@ -72,6 +72,7 @@ struct Config {
     bool pin_lock = false; // one page-locking call at a time in the process, for as long as it takes
     std::vector<FailureConfig> fail;
     uint64_t host_pointer_offset = 0; // device pointers of host memory differ from the host's by so much
+    uint64_t host_alloc_offset = 0;   // cuMemHostAlloc's memory begins so far into a page
     bool kernel611 = false;
     bool reset_refuses_active = false; // cuDevicePrimaryCtxReset of a retained context: 708
     std::string log;                   // "": none, "memory", "stderr", or a path

@@ -101,19 +101,21 @@ CUresult allocate(void **start, std::size_t bytes, unsigned flags) {
         return cuda_error_out_of_memory;
     }
     const PinTime time(bytes);
-    const std::size_t length = (bytes + page_bytes - 1) & ~(page_bytes - 1);
+    const std::size_t offset = driver().config.host_alloc_offset;
+    const std::size_t length = (offset + bytes + page_bytes - 1) & ~(page_bytes - 1);
     void *mapped = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapped == MAP_FAILED) {
         return cuda_error_out_of_memory;
     }
     HostBlock block = rounded(mapped, length, flags);
     block.allocated = true;
+    block.asked = block.address + offset;
     if (!insert(block) || lock_pages(block) != cuda_success) {
         erase(block.address);
         munmap(mapped, length);
         return cuda_error_out_of_memory;
     }
-    *start = mapped;
+    *start = static_cast<char *>(mapped) + offset;
     return cuda_success;
 }
 
@@ -175,7 +177,7 @@ CUresult cuMemFreeHost(void *start) {
     const CUresult result = take(start, true, &block);
     if (result == cuda_success) {
         block.pinned = nullptr;
-        munmap(start, block.bytes);
+        munmap(reinterpret_cast<void *>(block.address), block.bytes);
     }
     return result;
 }

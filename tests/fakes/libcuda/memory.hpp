@@ -12,7 +12,7 @@ namespace fakes::cuda {
 struct HostBlock {
     std::uintptr_t address = 0; // rounded to pages, as bytes
     std::size_t bytes = 0;
-    std::uintptr_t asked = 0; // what the caller gave, and gives to take it back
+    std::uintptr_t asked = 0; // what the caller gave or got, and gives to take it back
     unsigned flags = 0;
     bool allocated = false; // by cuMemHostAlloc; else registered
     Context *context = nullptr;
