@@ -2,12 +2,16 @@
 #include "contract/numa_pool_support.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <dirent.h>
+#include <filesystem>
 #include <fstream>
 #include <numeric>
 #include <sstream>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 namespace nearpool_test {
@@ -260,8 +264,39 @@ std::string Alone::output() const {
     return text;
 }
 
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__)
+// Whether every other thread of this process waits for something, and so holds no lock of the allocator's.
+bool others_sleep() {
+    const std::string self = std::to_string(::syscall(SYS_gettid));
+    for (const auto &task : std::filesystem::directory_iterator("/proc/self/task")) {
+        std::string text;
+        std::getline(std::ifstream(task.path() / "stat"), text);
+        const std::size_t name_end = text.rfind(") "); // proc(5): the state stands behind the name
+        if (task.path().filename() != self && name_end != std::string::npos && text[name_end + 2] != 'S') {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Unlike the C library's, AddressSanitizer's allocator is locked for ever in a child when a thread was in it at the
+// fork, and a thread that starts or ends is.
+void await_calm() {
+    for (int tries = 0; tries < 1000 && !others_sleep(); tries++) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+}
+#else
+void await_calm() {}
+#endif
+
+} // namespace
+
 int in_child(const std::function<void()> &body) {
     std::fflush(nullptr);
+    await_calm();
     const pid_t child = ::fork();
     if (child == 0) {
         ::alarm(120); // a child that hangs must not hang the tests
