@@ -15,6 +15,31 @@ constexpr std::size_t pages_per_range = 65536; // given to one helper
 constexpr std::size_t pages_for_crew = 131072; // from here on helpers are faster than one thread
 constexpr std::size_t pages_in_sample = 65536; // a sample is not smaller than a small region
 
+// A page that the kernel moves at this moment is in no page table. So where few of a batch are absent, they are looked
+// at again, and what is really absent stays so.
+void look_again(PolicyPort &policy, const std::vector<void *> &pages, std::vector<int> *states, std::size_t count) {
+    constexpr std::size_t few = 64;
+    constexpr int most_looks = 3;
+    for (int look = 0; look < most_looks; look++) {
+        std::vector<std::size_t> absent;
+        for (std::size_t i = 0; i < count && absent.size() <= few; i++) {
+            if ((*states)[i] == -ENOENT) {
+                absent.push_back(i);
+            }
+        }
+        if (absent.empty() || absent.size() > few) {
+            return;
+        }
+        for (const std::size_t i : absent) {
+            void *page = pages[i];
+            int state = -ENOENT;
+            if (policy.move_pages(1, &page, nullptr, &state, 0) == 0) {
+                (*states)[i] = state;
+            }
+        }
+    }
+}
+
 // A look at a range, in batches. 0 or -errno.
 int look_at(PolicyPort &policy, const Mapping &mapping, const PageRange &range, Tally *tally) {
     std::vector<void *> pages(std::min(range.count, pages_per_batch));
@@ -28,6 +53,7 @@ int look_at(PolicyPort &policy, const Mapping &mapping, const PageRange &range, 
         if (result < 0) {
             return static_cast<int>(result);
         }
+        look_again(policy, pages, &states, count);
         tally->add(range.first + done, states.data(), count);
         done += count;
     }

@@ -185,6 +185,11 @@ public:
         return 0;
     }
 
+    // The next so many looks at a page find the kernel moving it.
+    void move_behind_the_back(std::size_t looks) {
+        locked([&] { in_motion_ = looks; });
+    }
+
     // Whether the page is really there is the real kernel's business.
     long look_or_move(std::size_t count, void *const *pages, const int *nodes, int *states, int flags) {
         const long result = real_ports().policy.move_pages(count, pages, nullptr, states, flags);
@@ -204,6 +209,11 @@ public:
             Page &page = pages_[number];
             if (page.node == nowhere) {
                 page.node = std::max(place(number, page.policy), 0);
+            }
+            if (nodes == nullptr && in_motion_ != 0) {
+                in_motion_--;
+                states[i] = -ENOENT;
+                continue;
             }
             states[i] = nodes == nullptr ? page.node : move(page, static_cast<uint32_t>(nodes[i]));
             if (states[i] == -ENOMEM && drop_when_full_) {
@@ -363,6 +373,7 @@ private:
     bool ignore_affinity_ = false;
     std::size_t refused_moves_ = 0;
     int refusal_ = EBUSY;
+    std::size_t in_motion_ = 0;
     bool drop_when_full_ = false;
     std::size_t kills_ = 0;
 };

@@ -31,6 +31,16 @@ TEST(RegionFake, StrictBindPutsEveryPageOnTheNode) {
     EXPECT_EQ(world.machine.nodes().kills(), 0U);
 }
 
+// The kernel compacts memory: a page that it moves just then is in no page table.
+TEST(RegionFake, PagesThatTheKernelMovesAtThatMomentAreLookedAtAgain) {
+    World world;
+    const auto region = world.made(spec_of(256, NEAR_POLICY_BIND, {2}, true));
+    world.machine.nodes().move_behind_the_back(5);
+    EXPECT_EQ(histogram(region.get()), (Histogram{{2, 256}}));
+    world.machine.nodes().move_behind_the_back(100); // so many are really absent
+    EXPECT_EQ(histogram(region.get()), (Histogram{{2, 156}}));
+}
+
 TEST(RegionFake, PagesAreBoundOnlyOnceTheyAreIn) {
     World world(with_room(100));
     const auto region = world.made(spec_of(256, NEAR_POLICY_BIND, {1}));
