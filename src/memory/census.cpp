@@ -30,12 +30,16 @@ void look_again(PolicyPort &policy, const std::vector<void *> &pages, std::vecto
         if (absent.empty() || absent.size() > few) {
             return;
         }
+        std::vector<void *> again;
         for (const std::size_t i : absent) {
-            void *page = pages[i];
-            int state = -ENOENT;
-            if (policy.move_pages(1, &page, nullptr, &state, 0) == 0) {
-                (*states)[i] = state;
-            }
+            again.push_back(pages[i]);
+        }
+        std::vector<int> found(again.size(), -ENOENT);
+        if (policy.move_pages(again.size(), again.data(), nullptr, found.data(), 0) < 0) {
+            return; // what was seen stands
+        }
+        for (std::size_t i = 0; i < absent.size(); i++) {
+            (*states)[absent[i]] = found[i];
         }
     }
 }
