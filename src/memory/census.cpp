@@ -31,6 +31,7 @@ void look_again(PolicyPort &policy, const std::vector<void *> &pages, std::vecto
             return;
         }
         std::vector<void *> again;
+        again.reserve(absent.size());
         for (const std::size_t i : absent) {
             again.push_back(pages[i]);
         }
