@@ -203,6 +203,23 @@ TEST(PoolGroup, DestroyedEarlyItsTasksStillRun) {
     EXPECT_EQ(run, 10);
 }
 
+// Relaxed, so that nothing but the group itself orders its last task and its end: ThreadSanitizer sees the rest.
+TEST(PoolGroup, IsDestroyedAtTheMomentThatItsLastTaskEnds) {
+    const Pool pool(1);
+    std::atomic<int> run{0};
+    const int turns = 20000 / slowness();
+    for (int turn = 0; turn < turns; turn++) {
+        const Group group(pool);
+        ASSERT_EQ(submit(
+                      pool, local, [&] { run.fetch_add(1, std::memory_order_relaxed); }, group),
+                  NEAR_OK);
+        while (run.load(std::memory_order_relaxed) == turn) {
+        }
+    }
+    ASSERT_EQ(wait_idle(pool), NEAR_OK);
+    EXPECT_EQ(run, turns);
+}
+
 TEST(PoolGroup, OutlivesItsPool) {
     auto pool = std::make_unique<Pool>(1);
     const Group group(*pool);

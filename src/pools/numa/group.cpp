@@ -134,9 +134,12 @@ numa_pool_group_counts Group::counts() const {
     return counts;
 }
 
+// Once the handle is given up the last task deletes the group, also before the next line here: nothing of it is read
+// after that.
 void Group::drop() {
+    const bool forked = pool_->forked();
     const uint64_t before = word_.fetch_and(~handle_held, std::memory_order_acq_rel);
-    if (pending(before) == 0 || pool_->forked()) {
+    if (pending(before) == 0 || forked) {
         delete this;
     }
 }
