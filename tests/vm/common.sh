@@ -3,6 +3,7 @@
 
 kernels=(6.1 6.12)
 program_name=tests/vm/$(basename "$0")
+stall_pattern='rcu: INFO: |watchdog: BUG: '
 
 say() { printf '%s: %s\n' "$program_name" "$*" >&2; }
 
