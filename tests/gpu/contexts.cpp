@@ -3,7 +3,6 @@
 #include "gpu/support.hpp"
 
 #include <functional>
-#include <sstream>
 #include <thread>
 
 using namespace nearpool_gpu;
@@ -166,26 +165,6 @@ TEST_F(ContextsScript, OfAThreadWithNoneStayNone) {
     }
 }
 
-// The line of the driver's log that says "out of memory".
-std::string refused_call() {
-    std::istringstream log(fake()->log_text());
-    for (std::string line; std::getline(log, line);) {
-        if (line.size() > 4 && line.compare(line.size() - 4, 4, " = 2") == 0) {
-            return line;
-        }
-    }
-    return "";
-}
-
-// As cuThreadExchangeStreamCaptureMode says: global is the driver's default.
-CUstreamCaptureMode capture_mode() {
-    CUstreamCaptureMode mode = 0;
-    EXPECT_EQ(driver()->thread_exchange_capture_mode(&mode), cuda_success);
-    const CUstreamCaptureMode found = mode;
-    EXPECT_EQ(driver()->thread_exchange_capture_mode(&mode), cuda_success);
-    return found;
-}
-
 bool gives_back(const std::string &call) {
     for (const char *symbol : {"cuDevicePrimaryCtxRelease", "cuCtxDestroy", "cuStreamDestroy", "cuEventDestroy"}) {
         if (call.find(symbol) != std::string::npos) {
@@ -223,7 +202,7 @@ TEST_F(ContextsScript, EachDriverCallFailsOnceAndLeavesNothingBehind) {
         }
         fake()->fail("*", 0, 0, 0);
         fake()->log("");
-        const std::string call = refused_call();
+        const std::string call = refused_call(cuda_error_out_of_memory);
         ASSERT_TRUE(context_stack().empty()) << n << ": " << call;
         ASSERT_EQ(capture_mode(), 0) << n << ": " << call;
         if (gives_back(call)) { // refused, it is the driver that keeps what we no longer want

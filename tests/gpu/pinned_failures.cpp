@@ -174,24 +174,8 @@ std::size_t mapped_bytes() {
     return sum;
 }
 
-// The line of the driver's log that says "unknown error", which it says of itself never.
-std::string refused_call() {
-    std::istringstream log(fake()->log_text());
-    for (std::string line; std::getline(log, line);) {
-        if (line.size() > 6 && line.compare(line.size() - 6, 6, " = 999") == 0) {
-            return line;
-        }
-    }
-    return "";
-}
-
-CUstreamCaptureMode capture_mode() {
-    CUstreamCaptureMode mode = 0;
-    EXPECT_EQ(driver()->thread_exchange_capture_mode(&mode), cuda_success);
-    const CUstreamCaptureMode found = mode;
-    EXPECT_EQ(driver()->thread_exchange_capture_mode(&mode), cuda_success);
-    return found;
-}
+// CUDA_ERROR_UNKNOWN, which the fake says of itself never.
+constexpr CUresult unknown_error = 999;
 
 // Refused, it is the driver that keeps what we no longer want.
 bool gives_back(const std::string &call) {
@@ -229,10 +213,10 @@ int live_through(Day &day, uint64_t n) {
         const near_status status = step.call(&error);
         if (status != NEAR_OK) {
             failed++;
-            expect_honest(step, status, error, refused_call());
+            expect_honest(step, status, error, refused_call(unknown_error));
             Error again;
-            EXPECT_EQ(step.call(&again), NEAR_OK)
-                << step.name << " again, after call " << n << ": " << refused_call() << ": " << again.message;
+            EXPECT_EQ(step.call(&again), NEAR_OK) << step.name << " again, after call " << n << ": "
+                                                  << refused_call(unknown_error) << ": " << again.message;
         }
     }
     return failed;
@@ -266,12 +250,12 @@ TEST_P(PinnedFailuresScript, OfEachCallOfTheDriverLeaveNothingBehind) {
             Day day(GetParam());
             fake()->log("memory");
             fake()->log_clear();
-            fake()->fail("*", n, 999, 0);
+            fake()->fail("*", n, unknown_error, 0);
             failed += live_through(day, n);
         }
         fake()->fail("*", 0, 0, 0);
         fake()->log("");
-        const std::string call = refused_call();
+        const std::string call = refused_call(unknown_error);
         ASSERT_TRUE(context_stack().empty()) << n << ": " << call;
         ASSERT_EQ(capture_mode(), 0) << n << ": " << call;
         if (gives_back(call)) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <dlfcn.h>
+#include <sstream>
 
 namespace nearpool_gpu {
 namespace {
@@ -112,6 +113,25 @@ void FakeGpu::configure(const std::string &json) {
     ASSERT_EQ(held, nullptr) << "held before: " << held;
     fake()->log("");
     driver()->init(0); // fails where it is to fail
+}
+
+std::string refused_call(CUresult answer) {
+    const std::string end = " = " + std::to_string(answer);
+    std::istringstream log(fake()->log_text());
+    for (std::string line; std::getline(log, line);) {
+        if (line.size() > end.size() && line.compare(line.size() - end.size(), end.size(), end) == 0) {
+            return line;
+        }
+    }
+    return "";
+}
+
+CUstreamCaptureMode capture_mode() {
+    CUstreamCaptureMode mode = 0;
+    EXPECT_EQ(driver()->thread_exchange_capture_mode(&mode), cuda_success);
+    const CUstreamCaptureMode found = mode;
+    EXPECT_EQ(driver()->thread_exchange_capture_mode(&mode), cuda_success);
+    return found;
 }
 
 std::vector<CUcontext> context_stack() {

@@ -70,6 +70,12 @@ protected:
 // "{"devices": [...]}" of so many devices with all defaults, and `more` fields.
 std::string devices_json(int count, const std::string &more = "");
 
+// The first line of the fake's log that ends with this answer; "" without one.
+std::string refused_call(CUresult answer);
+
+// As cuThreadExchangeStreamCaptureMode says: global, 0, is the driver's default.
+CUstreamCaptureMode capture_mode();
+
 // The contexts of the calling thread's stack, from the top. Restores it.
 std::vector<CUcontext> context_stack();
 
