@@ -93,12 +93,14 @@ near_status near_pinned_request_then(near_pinned_request *request, numa_pool *wo
         if (group != nullptr && &group_of(group)->pool() != pool.value()) {
             return fail(NEAR_E_INVALID, "the group is of another pool");
         }
+        // The task may be discarded once it is accepted, and destroy the request.
+        const Ref<pinned::Request> kept = Ref<pinned::Request>::share(request_of(request));
         std::list<Ref<numa::Promise>> promise(1); // what comes after it was accepted cannot fail
         const numa::Item item{task->run, task->discard, task->user_data, group_of(group)};
         if (const Status status = pool.value()->promise(node, item, promise.front()); status != NEAR_OK) {
             return fail(status, "the workers take no task: %s", status_text(status));
         }
-        request_of(request)->then(std::move(promise));
+        kept->then(std::move(promise));
         return {};
     });
 }

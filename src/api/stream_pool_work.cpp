@@ -46,15 +46,16 @@ Done hand_over(stream::Pool &streams, uint64_t id, std::unique_ptr<stream::Submi
 }
 
 Done continue_with(stream_pool *handle, uint64_t id, numa_pool *workers, const numa::Item &item) {
-    stream::Pool &streams = *pool_of(handle);
-    if (Done ok = streams.can_then(id); !ok) {
+    // The task may run, or be discarded, once it is accepted, and destroy the pool of streams.
+    const Ref<stream::Pool> streams = Ref<stream::Pool>::share(pool_of(handle));
+    if (Done ok = streams->can_then(id); !ok) {
         return ok;
     }
     const Result<numa::Pool *> pool = pool_or_default(workers);
     if (!pool) {
         return pool.error();
     }
-    const Result<uint32_t> node = node_near(*pool.value(), streams.devices(), streams.device());
+    const Result<uint32_t> node = node_near(*pool.value(), streams->devices(), streams->device());
     if (!node) {
         return node.error();
     }
@@ -63,7 +64,7 @@ Done continue_with(stream_pool *handle, uint64_t id, numa_pool *workers, const n
         return fail(status, "the workers take no task: %s", status_text(status));
     }
     std::unique_ptr<stream::Submission> task = std::move(promised);
-    return hand_over(streams, id, task);
+    return hand_over(*streams, id, task);
 }
 
 } // namespace

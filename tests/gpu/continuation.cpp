@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tasks that run when a stream's work is done: each is run or discarded, once.
 #include "gpu/outcome.hpp"
+#include "gpu/pinned_play.hpp"
 
+#include <atomic>
 #include <memory>
 #include <thread>
 
@@ -255,6 +257,28 @@ TEST_F(ContinuationScript, EveryContinuationIsRunOrDiscardedOnce) {
     }
     EXPECT_EQ(ended, accepted);
     EXPECT_EQ(counts.accepted, static_cast<uint64_t>(accepted.load()));
+}
+
+// The task is accepted, and the driver not asked yet, when the workers shut down and discard it.
+TEST_F(ContinuationScript, MayDestroyThePoolOfStreamsBeforeTheCallThatGaveItReturns) {
+    NEEDS_CALLBACKS();
+    const Devices devices;
+    const nearpool_test::Pool workers(1);
+    stream_pool *streams = Streams(devices).detach();
+    const auto destroy = [](void *pool) { stream_pool_destroy(static_cast<stream_pool *>(pool)); };
+    const near_task task{nearpool_test::succeed, destroy, streams};
+    const Gate gate("cuCtxGetCurrent");
+    std::atomic<near_status> status{NEAR_E_INTERNAL};
+    std::thread caller(
+        [&] { status = stream_pool_then_task(streams, STREAM_POOL_DEFAULT, workers, &task, nullptr, nullptr); });
+    EXPECT_TRUE(gate.await()); // asked whether the stream can have one
+    gate.let_through();
+    EXPECT_TRUE(eventually([&] { return counts_of(workers).accepted == 1; }));
+    EXPECT_EQ(numa_pool_shutdown(workers, nearpool_test::long_enough_ns, nullptr, nullptr), NEAR_OK)
+        << "the pool of streams goes while it is in use";
+    gate.open();
+    caller.join();
+    EXPECT_EQ(status, NEAR_OK);
 }
 
 } // namespace

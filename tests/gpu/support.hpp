@@ -118,6 +118,7 @@ public:
     Streams &operator=(const Streams &) = delete;
     operator stream_pool *() const { return pool_; } // NOLINT(google-explicit-constructor)
     void destroy() { stream_pool_destroy(std::exchange(pool_, nullptr)); }
+    stream_pool *detach() { return std::exchange(pool_, nullptr); }
 
     uint64_t acquire() const; // must succeed
     CUstream at(uint64_t id) const;

@@ -28,7 +28,7 @@ bool Promise::settle(const Item &item) noexcept {
     return true;
 }
 
-Status OpenPromises::add(Promise &promise, Queue &queue) {
+Status OpenPromises::add(Promise &promise, Queue &queue, bool &cancelled) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (const Status status = queue.promise(); status != NEAR_OK) {
         return status;
@@ -39,6 +39,7 @@ Status OpenPromises::add(Promise &promise, Queue &queue) {
         first_->previous_ = &promise;
     }
     first_ = &promise;
+    cancelled = promise.item_.group != nullptr && promise.item_.group->cancelled();
     return NEAR_OK;
 }
 
@@ -79,14 +80,14 @@ Status Pool::promise(uint32_t node, const Item &item, Ref<Promise> &promise) {
             return status;
         }
     }
-    if (const Status status = open_promises_.add(*made, *queues_[index]); status != NEAR_OK) {
+    bool cancelled = false;
+    if (const Status status = open_promises_.add(*made, *queues_[index], cancelled); status != NEAR_OK) {
         if (item.group != nullptr) {
             item.group->retract(1);
         }
         return status;
     }
-    // A cancel that has looked at the promises before this one was among them is seen here.
-    if (item.group != nullptr && item.group->cancelled()) {
+    if (cancelled) { // the group is not asked here: the task may have been discarded, and the group be gone
         made->break_off();
     }
     promise = std::move(made);

@@ -46,8 +46,9 @@ private:
 // The promises of a pool that are not decided. It holds no references: a promise takes itself out before it goes.
 class OpenPromises {
 public:
-    // As Queue::promise(). One step for who breaks all promises of a queue that is closed.
-    Status add(Promise &promise, Queue &queue);
+    // As Queue::promise(). One step for who breaks all promises of a queue that is closed, and for who cancels the
+    // group: `cancelled` says whether that has looked at the promises before this one was among them.
+    Status add(Promise &promise, Queue &queue, bool &cancelled);
 
     // False: it is not here any more.
     bool take(Promise &promise) noexcept;
