@@ -205,6 +205,35 @@ TEST(PoolDestroy, FromATaskOnlyDetachesAndTheLastWorkerFrees) {
     EXPECT_TRUE(eventually([&] { return count_threads("numa-w") == 0; })) << "the workers go on after destroy";
 }
 
+// Of a pool whose shutdown has timed out; the first of the two to stop has ended when the second destroys the pool.
+// ThreadSanitizer tells of threads that nobody has given up.
+TEST(PoolDestroy, FromTheStopOfItsLastThreadGivesUpTheOthersToo) {
+    struct Seen {
+        Latch ready;
+        numa_pool *pool = nullptr;
+        std::atomic<int> stopped{0};
+        std::atomic<bool> destroyed{false};
+        static void stop(uint32_t, uint32_t, void *user_data) {
+            auto &seen = *static_cast<Seen *>(user_data);
+            seen.ready.wait();
+            if (seen.stopped++ == 1) {
+                EXPECT_TRUE(eventually([] { return count_threads("numa-w") == 1; }));
+                numa_pool_destroy(seen.pool);
+                seen.destroyed = true;
+            }
+        }
+    } seen;
+    const Topology machine("numa:1 pu:2");
+    numa_pool_options options = options_for(machine, 2);
+    options.thread_stop = Seen::stop;
+    options.user_data = &seen;
+    seen.pool = Pool(options).detach();
+    EXPECT_EQ(numa_pool_shutdown(seen.pool, 0, nullptr, nullptr), NEAR_E_TIMEOUT);
+    seen.ready.open();
+    EXPECT_TRUE(eventually([&] { return seen.destroyed.load(); }));
+    EXPECT_TRUE(no_worker_is_left());
+}
+
 TEST(PoolDestroy, AfterAShutdownThatTimedOutWaitsForTheRest) {
     Latch latch;
     std::atomic<bool> ended{false};

@@ -122,6 +122,28 @@ TEST(PoolReentry, ATaskForksAndTheChildDestroysThePool) {
     EXPECT_EQ(status, 0);
 }
 
+// A child ends without a look for leaks: what only the parent's other threads knew is lost to it.
+pid_t fork_to_return() {
+    const pid_t child = fork();
+    if (child == 0) {
+        std::atexit([] { _exit(0); });
+    }
+    return child;
+}
+
+// A child that has run what is the parent's has ended with 99. ThreadSanitizer does not survive that a child's only
+// thread ends.
+void expect_that_it_ran_nothing(pid_t child) {
+    int status = -1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFEXITED(status)) << status;
+#if defined(__SANITIZE_THREAD__)
+    EXPECT_NE(WEXITSTATUS(status), 99);
+#else
+    EXPECT_EQ(WEXITSTATUS(status), 0);
+#endif
+}
+
 // The child's only thread ends as a thread does, and the process with it. It must not go on as a worker: the tasks that
 // wait are the parent's.
 ALONE_TEST(PoolReentry, ATaskForksAndReturnsInTheChild) {
@@ -133,7 +155,7 @@ ALONE_TEST(PoolReentry, ATaskForksAndReturnsInTheChild) {
     ASSERT_EQ(submit(pool, local,
                      [&] {
                          latch.wait();
-                         child = fork();
+                         child = fork_to_return();
                      }),
               NEAR_OK);
     ASSERT_TRUE(latch.await_waiting(1));
@@ -150,9 +172,7 @@ ALONE_TEST(PoolReentry, ATaskForksAndReturnsInTheChild) {
     latch.open();
     ASSERT_EQ(wait_idle(pool), NEAR_OK);
     EXPECT_EQ(run, 10);
-    int status = -1;
-    ASSERT_EQ(waitpid(child, &status, 0), child);
-    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) != 99) << status;
+    expect_that_it_ran_nothing(child);
 }
 
 struct Chain {
@@ -184,6 +204,90 @@ TEST(PoolReentry, WaitsWithinWaitsEndBeforeTheStackDoes) {
     ASSERT_EQ(numa_pool_submit(pool, 0, link, &chain), NEAR_OK);
     ASSERT_EQ(wait_idle(pool), NEAR_OK);
     EXPECT_EQ(chain.run, all);
+}
+
+// A callback that forks, of which the child destroys the pool and returns.
+struct Forking {
+    Latch created; // opened when the test has its handle
+    std::atomic<numa_pool *> pool{nullptr};
+    std::atomic<pid_t> child{-1};
+    bool destroys = false;
+
+    static void fork_now(uint32_t, uint32_t, void *user_data) {
+        auto &own = *static_cast<Forking *>(user_data);
+        own.created.wait();
+        const pid_t child = fork_to_return();
+        if (child != 0) {
+            own.child = child;
+        } else if (own.destroys) {
+            numa_pool_destroy(own.pool);
+        }
+    }
+};
+
+void expect_that_the_child_runs_nothing(bool at_start, bool destroys) {
+    static Forking forking; // not on a stack that the child has no more
+    static std::atomic<int> run{0};
+    static pid_t parent = 0;
+    parent = getpid();
+    forking.destroys = destroys;
+    numa_pool_options options = options_for(nullptr, 1, NUMA_POOL_STEAL_LOCAL);
+    (at_start ? options.thread_start : options.thread_stop) = Forking::fork_now;
+    options.user_data = &forking;
+    Pool pool(options);
+    forking.pool = pool;
+    for (int i = 0; i < 10; i++) {
+        ASSERT_EQ(submit(pool, local,
+                         [] {
+                             if (getpid() != parent) {
+                                 _exit(99);
+                             }
+                             run++;
+                         }),
+                  NEAR_OK);
+    }
+    forking.created.open();
+    EXPECT_EQ(wait_idle(pool), NEAR_OK);
+    EXPECT_EQ(numa_pool_shutdown(pool, long_enough_ns, nullptr, nullptr), NEAR_OK);
+    EXPECT_EQ(run, 10);
+    expect_that_it_ran_nothing(forking.child);
+}
+
+ALONE_TEST(PoolReentry, TheStartOfAThreadForksAndReturnsInTheChild) {
+    expect_that_the_child_runs_nothing(true, false);
+}
+
+ALONE_TEST(PoolReentry, TheStartOfAThreadForksAndTheChildDestroysThePoolAndReturns) {
+    expect_that_the_child_runs_nothing(true, true);
+}
+
+ALONE_TEST(PoolReentry, TheEndOfAThreadForksAndTheChildDestroysThePoolAndReturns) {
+    expect_that_the_child_runs_nothing(false, true);
+}
+
+// The other parts are the parent's, too.
+ALONE_TEST(PoolReentry, ALoopsBodyForksAndReturnsInTheChild) {
+    struct Loop {
+        pid_t parent = getpid();
+        std::atomic<pid_t> child{-1};
+        std::atomic<int> run{0};
+    };
+    static Loop loop;
+    const Pool pool(1);
+    const auto body = [](std::size_t begin, std::size_t, uint32_t, void *) -> near_status {
+        if (getpid() != loop.parent) {
+            _exit(99);
+        }
+        if (begin == 0) {
+            const pid_t child = fork_to_return();
+            loop.child = child != 0 ? child : loop.child.load();
+        }
+        loop.run++;
+        return NEAR_OK;
+    };
+    ASSERT_EQ(numa_pool_parallel_for(pool, 0, 100, 1, body, nullptr, nullptr), NEAR_OK);
+    EXPECT_EQ(loop.run, 100);
+    expect_that_it_ran_nothing(loop.child);
 }
 
 } // namespace

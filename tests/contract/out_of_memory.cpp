@@ -4,6 +4,8 @@
 #include "contract/numa_pool_support.hpp"
 #include "support/limited_memory.hpp"
 
+#include <atomic>
+
 using namespace nearpool_test;
 
 namespace {
@@ -191,6 +193,39 @@ TEST_F(OutOfMemory, CapabilitiesAndTopologiesAreNotMade) {
                   0U);
     }
     near_topology_release(topology);
+}
+
+// On the worker itself there is no memory, neither for what a failed task says nor for a look at what others could
+// give.
+TEST_F(OutOfMemory, WorkersGoOn) {
+    Latch latch;
+    const Pool pool(options_for(machine_));
+    const Group group(pool);
+    for (uint32_t node = 1; node < 4; node++) {
+        ASSERT_EQ(submit(pool, node, [&] { latch.wait(); }), NEAR_OK);
+    }
+    ASSERT_TRUE(latch.await_waiting(3));
+    std::atomic<int> status{1};
+    ASSERT_EQ(submit(pool, 0,
+                     [&] {
+                         for (uint32_t node = 0; node < 2; node++) { // its own, and one to steal
+                             const auto failing = [] {
+                                 return near_task_fail("a text that does not fit into a string");
+                             };
+                             ASSERT_EQ(submit_job(pool, node, group, failing), NEAR_OK);
+                         }
+                         limit_allocations(0);
+                         const near_status waited = numa_pool_group_wait(group, NEAR_FOREVER, nullptr);
+                         limit_allocations(UINT64_MAX);
+                         status = waited;
+                     }),
+              NEAR_OK);
+    EXPECT_TRUE(eventually([&] { return status != 1; }));
+    EXPECT_TRUE(status == NEAR_E_TASK || status == NEAR_E_NOMEM) << near_status_name(status);
+    EXPECT_EQ(counts_of_group(group).failed, 2U);
+    EXPECT_EQ(counts_of_group(group).run, 2U);
+    latch.open();
+    EXPECT_EQ(wait_idle(pool), NEAR_OK);
 }
 
 } // namespace

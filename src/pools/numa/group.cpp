@@ -2,6 +2,7 @@
 #include "pools/numa/group.hpp"
 
 #include "base/clock.hpp"
+#include "base/text.hpp"
 #include "pools/numa/pool.hpp"
 #include "pools/numa/worker.hpp"
 
@@ -28,7 +29,7 @@ void Group::end_run(Status status, const char *failure) {
         failed_.fetch_add(1, std::memory_order_relaxed);
         const std::lock_guard<std::mutex> lock(failure_mutex_);
         if (unreported_failures_++ == 0) {
-            first_failure_ = failure;
+            copy_text(first_failure_, failure);
         }
     }
     end(1);
@@ -65,10 +66,12 @@ std::atomic<uint32_t> *Group::lower_half() {
     return reinterpret_cast<std::atomic<uint32_t> *>(&word_);
 }
 
-// Promises are not started either, and what they wait for may never come.
+// Promises are not started either, and what they wait for may never come. A task that is discarded may give the handle
+// back.
 void Group::cancel() {
+    const Ref<Pool> pool = pool_;
     word_.fetch_or(is_cancelled, std::memory_order_relaxed);
-    pool_->break_promises(this);
+    pool->break_promises(this);
 }
 
 Done Group::wait(uint64_t timeout_ns) {
@@ -117,7 +120,7 @@ Done Group::outcome() {
     if (failures == 0) {
         return {};
     }
-    return fail(NEAR_E_TASK, "%s%s", first_failure_.c_str(),
+    return fail(NEAR_E_TASK, "%s%s", first_failure_,
                 failures > 1 ? (" (and " + std::to_string(failures - 1) + " more failed)").c_str() : "");
 }
 

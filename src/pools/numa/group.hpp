@@ -16,7 +16,6 @@
 
 #include <atomic>
 #include <mutex>
-#include <string>
 
 namespace nearpool::numa {
 
@@ -73,7 +72,7 @@ private:
     std::atomic<uint64_t> discarded_{0};
     std::mutex failure_mutex_;
     uint64_t unreported_failures_ = 0;
-    std::string first_failure_;
+    char first_failure_[failure_capacity]; // an array: to end a task needs no memory
 };
 
 } // namespace nearpool::numa

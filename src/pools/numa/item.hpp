@@ -3,9 +3,13 @@
 
 #include <nearpool/task.h>
 
+#include <cstddef>
+
 namespace nearpool::numa {
 
 class Group;
+
+constexpr std::size_t failure_capacity = 240; // bytes of what a failed task says of itself, the NUL included
 
 // A task in a queue, by value: 32 bytes, no allocation.
 struct Item {

@@ -139,22 +139,31 @@ void Pool::finish() {
     wake_everyone();
 }
 
+// Who destroys the pool waits for its threads; where one of them does, the last to leave gives them all up. Both are
+// told by one word, so that the last knows.
 void Pool::worker_left() {
-    const bool detached = detached_.load(std::memory_order_acquire);
-    if (detached) {
-        ports_.threads.detach(pthread_self());
-    }
     FutexPort &futex = ports_.futex;
-    const bool last = live_.fetch_sub(1, std::memory_order_acq_rel) == 1;
-    if (!last) {
-        return;
-    }
-    if (detached) {
+    const uint32_t before = live_.fetch_sub(1, std::memory_order_acq_rel);
+    if (before == (detached | 1U)) {
+        give_up_threads();
         await_submitters();
         release(); // the reference of the running threads: the pool may be gone now
-        return;
+    } else if (before == 1) {
+        futex.wake(&live_, INT_MAX); // who waits joins this thread before the pool can go
     }
-    futex.wake(&live_, INT_MAX); // who waits joins this thread before the pool can go
+}
+
+// All but this thread have left.
+void Pool::give_up_threads() {
+    for (const auto &team : teams_) {
+        for (const auto &worker : team->workers()) {
+            if (pthread_equal(worker->thread(), pthread_self()) != 0) {
+                ports_.threads.detach(worker->thread());
+            } else {
+                ports_.threads.join(worker->thread());
+            }
+        }
+    }
 }
 
 // A task may have run, and destroyed its pool, before its submit has returned.
@@ -232,7 +241,7 @@ void Pool::destroy() {
     if (forked()) { // the threads are the parent's: their reference is given back for them
         references += started_.load(std::memory_order_relaxed) && !joined_ ? 1 : 0;
     } else if (inside()) {
-        detached_.store(true, std::memory_order_release);
+        live_.fetch_or(detached, std::memory_order_acq_rel);
         close();
     } else {
         close();

@@ -28,6 +28,8 @@ public:
     void stop() { stopped_.store(true, std::memory_order_relaxed); }
 
 private:
+    // The body has forked, and returned in the child: the loop and the pool are the parent's, and may be gone.
+    static bool in_child() { return Worker::current() == nullptr; }
     near_status take_all(std::size_t team, std::size_t leave);
     bool take(Block &block, std::size_t leave, std::size_t &from, std::size_t &to) const;
 
@@ -108,6 +110,9 @@ near_status Loop::take_all(std::size_t team, std::size_t leave) {
             stop();
             throw; // the worker makes a failure of it
         }
+        if (in_child()) {
+            return status;
+        }
         if (status != NEAR_OK) {
             stop();
             return status;
@@ -118,11 +123,12 @@ near_status Loop::take_all(std::size_t team, std::size_t leave) {
 
 near_status Loop::run_team(std::size_t team) {
     near_status status = take_all(team, 0);
-    for (const std::size_t victim : pool_.teams()[team]->plan().victims) {
-        if (status != NEAR_OK) {
+    for (std::size_t i = 0; status == NEAR_OK && !in_child(); i++) {
+        const std::vector<std::size_t> &victims = pool_.teams()[team]->plan().victims;
+        if (i == victims.size()) {
             break;
         }
-        status = take_all(victim, pool_.teams()[victim]->plan().workers + 1);
+        status = take_all(victims[i], pool_.teams()[victims[i]]->plan().workers + 1);
     }
     return status;
 }

@@ -90,7 +90,9 @@ private:
     bool all_ready() const;
     void await_ready();
     void await_submitters();
+    void give_up_threads();
 
+    static constexpr uint32_t detached = 1U << 31; // in live_
     static constexpr uint64_t one_idle_worker = 1ULL << 32;
 
     std::size_t index_of(uint32_t node) const; // SIZE_MAX: none
@@ -131,9 +133,8 @@ private:
     std::atomic<bool> ending_{false};
     std::atomic<bool> closed_{false};
     std::atomic<bool> finished_{false};
-    std::atomic<bool> detached_{false};
     std::atomic<bool> started_{false};
-    std::atomic<uint32_t> live_{0};  // threads that have not left
+    std::atomic<uint32_t> live_{0};  // threads that have not left; and whether the last of them ends the pool
     std::atomic<uint32_t> ready_{0}; // threads that have looked where they are
     std::atomic<bool> misplaced_{false};
     std::mutex life_mutex_; // starting and joining

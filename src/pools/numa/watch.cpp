@@ -9,7 +9,6 @@ std::optional<std::size_t> Watch::overdue(const Team &team, uint64_t now, uint64
         return now - marked_at_ >= delay_ns ? source : std::nullopt;
     }
     marked_at_ = now;
-    ends_.resize(team.source_count());
     for (std::size_t i = 0; i < ends_.size(); i++) {
         ends_[i] = team.end(i);
     }

@@ -12,6 +12,9 @@ namespace nearpool::numa {
 
 class Watch {
 public:
+    // Of a team with so many sources.
+    explicit Watch(std::size_t sources) : ends_(sources) {}
+
     // The source whose oldest task has surely waited since the mark, when the mark is at least `delay_ns` old. Makes a
     // new mark when there is none or all that it marked has gone.
     std::optional<std::size_t> overdue(const Team &team, uint64_t now, uint64_t delay_ns);

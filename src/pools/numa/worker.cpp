@@ -43,7 +43,12 @@ void forget_in_child() {
 } // namespace
 
 Worker::Worker(Pool &pool, Team &team, uint32_t index)
-    : pool_(pool), team_(team), index_(index), counts_(pool.plan().nodes.size()), watches_(team.plan().victims.size()) {
+    : pool_(pool), team_(team), index_(index), counts_(pool.plan().nodes.size()) {
+    for (const std::size_t victim : team_.plan().victims) {
+        const PlannedTeam &plan = pool.plan().teams[victim];
+        watches_.emplace_back(plan.serves.size() + plan.workers);
+    }
+    watched_.reserve(watches_.size());
 }
 
 Worker *Worker::current() {
@@ -63,15 +68,17 @@ void *Worker::entry(void *worker) {
     Pool &pool = self->pool_;
     static const int registered = pthread_atfork(nullptr, nullptr, forget_in_child);
     static_cast<void>(registered);
+    // What the caller gave may fork, and return in the child: nothing here is its own then, nor sure to be there.
     self->start_up();
-    self->run();
-    if (this_pool == nullptr) {
-        return nullptr; // a task has forked, and returned in the child: nothing here is its own, nor sure to be there
+    if (this_pool != nullptr) {
+        self->run();
     }
-    if (pool.options().thread_stop != nullptr) {
+    if (this_pool != nullptr && pool.options().thread_stop != nullptr) {
         pool.options().thread_stop(self->team_.plan().node, self->index_, pool.options().user_data);
     }
-    pool.worker_left(); // the pool may be gone now
+    if (this_pool != nullptr) {
+        pool.worker_left(); // the pool may be gone now
+    }
     return nullptr;
 }
 

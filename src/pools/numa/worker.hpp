@@ -21,7 +21,7 @@ struct Frame {
     Frame *outer = nullptr;
     const Group *group = nullptr;
     bool has_failure = false;
-    char failure[240]; // only written when a task fails
+    char failure[failure_capacity]; // only written when a task fails
 };
 
 // What one worker has counted. Written by the worker alone, read by anybody.

@@ -34,7 +34,7 @@ protected:
 
     std::vector<std::unique_ptr<Queue>> queues_;
     std::unique_ptr<Team> team_;
-    Watch watch_;
+    Watch watch_{1};
 };
 
 TEST_F(WatchTest, ATaskIsOverdueOnlyAfterTheDelay) {
