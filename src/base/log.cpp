@@ -53,13 +53,9 @@ int32_t environment_level() {
 
 Sink &sink();
 
-// Another thread of the parent may have held the lock; in the child there is no other thread. A callback that has
-// forked will give its share back there too.
-void renew_lock_in_child() {
+// Another thread of the parent may have held the lock; in the child there is no other thread.
+void unlock_in_child() {
     new (&sink().mutex) std::shared_mutex();
-    if (delivering) {
-        sink().mutex.lock_shared();
-    }
 }
 
 // Never destroyed: threads of ours may log while the process exits.
@@ -67,7 +63,7 @@ Sink &sink() {
     static Sink *const only = [] {
         auto *made = new Sink;
         made->level = environment_level();
-        pthread_atfork(nullptr, nullptr, renew_lock_in_child);
+        pthread_atfork(nullptr, nullptr, unlock_in_child);
         return made;
     }();
     return *only;

@@ -2,9 +2,6 @@
 // The log callback, as a caller sees it. The sink's inner rules are in tests/unit/base/log.cpp.
 #include "contract/numa_pool_support.hpp"
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 using namespace nearpool_test;
 
 namespace {
@@ -72,27 +69,6 @@ TEST_F(Logging, AnUnknownLevelIsInvalid) {
     }
     make_a_region_and_a_pool();
     EXPECT_EQ(sink.count(), 0U) << "a refused callback was kept";
-}
-
-// The callback is called under a lock, of which the child has one of its own.
-TEST_F(Logging, ACallbackForksAndReturnsInTheChild) {
-    pid_t child = -1;
-    const auto fork_once = [](int32_t, const char *, void *user_data) {
-        auto &made = *static_cast<pid_t *>(user_data);
-        made = made == -1 ? ::fork() : made;
-    };
-    const pid_t parent = ::getpid();
-    ASSERT_EQ(near_log_set_callback(fork_once, &child, NEAR_LOG_DEBUG), NEAR_OK);
-    near_region *region = nullptr;
-    ASSERT_EQ(near_region_create(nullptr, 4096, nullptr, &region, nullptr), NEAR_OK);
-    near_region_destroy(region);
-    if (::getpid() != parent) {
-        ::alarm(30); // it must not wait for ever
-        ::_exit(near_log_set_callback(nullptr, nullptr, NEAR_LOG_NONE) == NEAR_OK ? 0 : 1);
-    }
-    int status = -1;
-    ASSERT_EQ(::waitpid(child, &status, 0), child);
-    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
 }
 
 TEST_F(Logging, LevelsHaveNames) {
