@@ -28,7 +28,8 @@ enum {
 /**
  * @brief Receives one message.
  *
- * Called on the thread on which the message arose, with nothing held; it must not call nearpool.
+ * Called on the thread on which the message arose, with nothing held; it must not call nearpool, throw, nor return in a
+ * child of fork() that it makes.
  *
  * @param[in] level      a NEAR_LOG_* value.
  * @param[in] message    one line without a line end; valid during the call.

@@ -119,9 +119,10 @@ NEAR_API NEAR_MUST_CHECK near_status stream_pool_wait_on(stream_pool *pool, uint
  * - ::NEAR_E_NOMEM        out of memory
  * - and those of numa_pool_default(), and of starting its threads (::NEAR_E_SYSTEM), where @p workers is NULL
  *
- * @owner    user_data stays the caller's; it must live until run returns.
+ * @owner    user_data stays the caller's; it must live until run returns. The task may destroy @p pool, also before
+ *           this call has returned, which then ends the pool.
  * @threads{safe}
- * @blocking Never.
+ * @blocking Never; where it ends the pool, as stream_pool_destroy().
  * @fork     ::NEAR_E_FORKED.
  * @since 0.1
  */
@@ -143,9 +144,10 @@ NEAR_API NEAR_MUST_CHECK near_status stream_pool_then(stream_pool *pool, uint64_
  * - ::NEAR_E_BUSY     @p group is cancelled
  * - and those of stream_pool_then()
  *
- * @owner    The task is copied; what user_data points to is freed by run or discard.
+ * @owner    The task is copied; what user_data points to is freed by run or discard. Either may destroy @p pool, also
+ *           before this call has returned, which then ends the pool.
  * @threads{safe}
- * @blocking Never.
+ * @blocking Never; where it ends the pool, as stream_pool_destroy().
  * @fork     ::NEAR_E_FORKED.
  * @since 0.1
  */

@@ -17,7 +17,8 @@ extern "C" {
  * @brief Runs a task, once, on a worker thread, with nothing held.
  *
  * It may call any function of nearpool that does not say otherwise. A C++ exception that leaves it counts as a failure,
- * with its what(). It must not end its thread.
+ * with its what(). It must not end its thread. In a child of fork() that it makes nothing of the pool goes on: when it
+ * returns there the thread ends, and the child with it, as by exit(0).
  *
  * @param[in] user_data  as given when the task was submitted.
  * @return ::NEAR_OK, or what near_task_fail() returned; any other value counts as a failure too.

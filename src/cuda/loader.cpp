@@ -42,8 +42,6 @@ Done Loader::open_driver() {
         return resolved.error();
     }
     driver_ = std::make_unique<const Driver>(resolved.value());
-    log(NEAR_LOG_DEBUG, "GPU driver %s for CUDA %d.%d", name_.c_str(), driver_->version / 1000,
-        driver_->version % 1000 / 10);
     return {};
 }
 
@@ -73,7 +71,18 @@ Done Loader::initialize() {
     return error;
 }
 
+// The host's callback is called with nothing held.
 Result<const Driver *> Loader::driver() {
+    bool opened = false;
+    Result<const Driver *> driver = driver_under_lock(opened);
+    if (opened) {
+        log(NEAR_LOG_DEBUG, "GPU driver %s for CUDA %d.%d", name_.c_str(), driver_->version / 1000,
+            driver_->version % 1000 / 10);
+    }
+    return driver;
+}
+
+Result<const Driver *> Loader::driver_under_lock(bool &opened) {
     const std::lock_guard<ForkMutex> lock(mutex_);
     if (initialized_ && initialized_->forked()) {
         return forked_error();
@@ -82,6 +91,7 @@ Result<const Driver *> Loader::driver() {
         if (Done ok = open_driver(); !ok) {
             return ok.error();
         }
+        opened = true;
     }
     if (Done ok = initialize(); !ok) {
         return ok.error();

@@ -25,6 +25,7 @@ public:
     const Nvml *nvml(std::string *why);
 
 private:
+    Result<const Driver *> driver_under_lock(bool &opened);
     Done open_driver();
     Done initialize();
 

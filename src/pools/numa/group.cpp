@@ -7,6 +7,7 @@
 #include "pools/numa/worker.hpp"
 
 #include <climits>
+#include <new>
 
 namespace nearpool::numa {
 
@@ -120,8 +121,12 @@ Done Group::outcome() {
     if (failures == 0) {
         return {};
     }
-    return fail(NEAR_E_TASK, "%s%s", first_failure_,
-                failures > 1 ? (" (and " + std::to_string(failures - 1) + " more failed)").c_str() : "");
+    try {
+        return fail(NEAR_E_TASK, "%s%s", first_failure_,
+                    failures > 1 ? (" (and " + std::to_string(failures - 1) + " more failed)").c_str() : "");
+    } catch (const std::bad_alloc &) {
+        return Error{NEAR_E_TASK, NEAR_DOMAIN_NONE, 0, {}}; // told once: it must not be lost for want of a sentence
+    }
 }
 
 numa_pool_group_counts Group::counts() const {

@@ -107,7 +107,9 @@ near_status Loop::take_all(std::size_t team, std::size_t leave) {
         try {
             status = body_(from, to, node, user_data_);
         } catch (...) {
-            stop();
+            if (!in_child()) {
+                stop();
+            }
             throw; // the worker makes a failure of it
         }
         if (in_child()) {

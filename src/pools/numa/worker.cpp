@@ -44,6 +44,9 @@ void forget_in_child() {
 
 Worker::Worker(Pool &pool, Team &team, uint32_t index)
     : pool_(pool), team_(team), index_(index), counts_(pool.plan().nodes.size()) {
+    if (pool.options().steal_delay_ns == NEAR_NONE) {
+        return; // no task is taken for having waited
+    }
     for (const std::size_t victim : team_.plan().victims) {
         const PlannedTeam &plan = pool.plan().teams[victim];
         watches_.emplace_back(plan.serves.size() + plan.workers);
