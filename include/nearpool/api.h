@@ -38,6 +38,7 @@
 #include <nearpool/stream_pool_work.h>
 #include <nearpool/task.h>
 #include <nearpool/topology.h>
+#include <nearpool/topology_memory.h>
 #include <nearpool/topology_query.h>
 #include <nearpool/version.h>
 #include <stddef.h>
@@ -240,6 +241,14 @@ typedef struct near_api {
     near_status (*near_pinned_request_progress)(const near_pinned_request *request, near_pinned_progress *progress);
     near_status (*near_pinned_request_cancel)(near_pinned_request *request);
     void (*near_pinned_request_destroy)(near_pinned_request *request);
+    near_status (*near_topology_initiators)(const near_topology *topology, uint32_t node, uint32_t *nodes,
+        size_t capacity, size_t *needed);
+    near_status (*near_topology_memory_nodes)(const near_topology *topology, uint32_t *nodes, size_t capacity,
+        size_t *needed);
+    near_status (*near_topology_best_memory)(const near_topology *topology, uint32_t from, int32_t by, uint32_t *node);
+    const char *(*near_memory_kind_name)(int32_t kind);
+    const char *(*near_memory_kind_source_name)(int32_t source);
+    const char *(*near_core_kind_name)(int32_t kind);
     /** @} */
 } near_api;
 /* clang-format on */

@@ -39,6 +39,7 @@
 #include <nearpool/stream_pool_work.h>
 #include <nearpool/task.h>
 #include <nearpool/topology.h>
+#include <nearpool/topology_memory.h>
 #include <nearpool/topology_query.h>
 #include <nearpool/version.h>
 

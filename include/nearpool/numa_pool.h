@@ -62,6 +62,10 @@ typedef struct numa_pool_options {
     void *user_data;                  /**< passed to both */
     uint64_t pinned_limit_bytes;      /**< page-locked memory that a cache of the pool may hold on a node
                                            (pinned_cache.h); 0: half of the node's memory; ::NEAR_NONE: no limit */
+    int32_t core_kind;                /**< NEAR_CORE_* (topology_memory.h): workers run on cores of this kind alone;
+                                           0: on all. Where there are none: on all, and the level says so; strict
+                                           fails */
+    uint32_t reserved;                /**< 0 */
 } numa_pool_options;
 
 /**
@@ -76,15 +80,16 @@ typedef struct numa_pool_options {
  * @param[out] error    the sentence; may be NULL.
  *
  * @errors
- * - ::NEAR_E_INVALID      @p pool is NULL; an unknown steal policy; a strict that is not 0 or 1; nodes NULL with a
- *                         count; a count that no memory holds; a node listed twice; more than 65 535 workers
+ * - ::NEAR_E_INVALID      @p pool is NULL; an unknown steal policy or kind of core; a strict that is not 0 or 1; nodes
+ * NULL with a count; a count that no memory holds; a node listed twice; more than 65 535 workers
  * - ::NEAR_E_VERSION      the options have a size or a field that this library does not know
  * - ::NEAR_E_EMPTY_SET    nodes are given and node_count is 0
  * - ::NEAR_E_TOPOLOGY     no topology was given and this machine could not be read
  * - ::NEAR_E_NO_NODE      a listed node does not exist
  * - ::NEAR_E_NO_CPU       no CPU of the machine may be used
  * - ::NEAR_E_NOT_ALLOWED  strict, and a listed node has CPUs of which none is allowed
- * - ::NEAR_E_STRICT       strict, and a worker is not on its node's CPUs, or the topology is of another machine
+ * - ::NEAR_E_STRICT       strict, and a worker is not on its node's CPUs, the topology is of another machine or in
+ *                         doubt (near_topology_info::doubt), or there are no cores of the kind
  * - ::NEAR_E_SYSTEM       a thread could not be started; no thread is left
  * - ::NEAR_E_NOMEM        out of memory
  *

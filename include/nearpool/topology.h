@@ -52,19 +52,29 @@ typedef struct near_topology_info {
     uint32_t core_count;     /**< cores */
     uint32_t package_count;  /**< packages (sockets) */
     uint32_t cache_count;    /**< groups of CPUs that share a last-level cache */
-    uint32_t page_bytes;     /**< bytes of a base page */
+    uint32_t page_bytes;     /**< bytes of a base page of that machine */
     uint64_t memory_bytes;   /**< memory of all nodes */
+    uint32_t basis;          /**< what it rests on: NEAR_BASIS_* (topology_memory.h) */
+    uint32_t reserved;       /**< 0 */
+    char basis_text[96];     /**< the same in words */
+    char doubt[192];         /**< of this machine: what the kernel says of nodes and /sys does not show; then no level
+                                  is strict. Empty: there is no such doubt */
 } near_topology_info;
 
 /** One NUMA node. */
 typedef struct near_node_info {
-    uint32_t struct_size;    /**< in: sizeof(near_node_info) */
-    uint32_t node;           /**< its number */
-    uint32_t package;        /**< index of its package, ::NEAR_NODE_UNKNOWN if it belongs to none */
-    uint32_t cpu_count;      /**< its CPUs; 0 for a memory-only node */
-    uint32_t allowed_cpus;   /**< those that this process may use */
-    uint32_t memory_allowed; /**< 1 when it has memory and the cpuset allows it */
-    uint64_t memory_bytes;   /**< its memory; 0 for a node without */
+    uint32_t struct_size;             /**< in: sizeof(near_node_info) */
+    uint32_t node;                    /**< its number */
+    uint32_t package;                 /**< index of its package, ::NEAR_NODE_UNKNOWN if it belongs to none */
+    uint32_t cpu_count;               /**< its CPUs; 0 for a memory-only node */
+    uint32_t allowed_cpus;            /**< those that this process may use */
+    uint32_t memory_allowed;          /**< 1 when it has memory and the cpuset allows it */
+    uint64_t memory_bytes;            /**< its memory; 0 for a node without */
+    int32_t memory_kind;              /**< NEAR_MEMORY_* (topology_memory.h) */
+    int32_t kind_source;              /**< who says so: NEAR_KIND_SOURCE_* */
+    uint32_t memory_by_default;       /**< 1 when memory that names no node goes here */
+    uint32_t nearest_with_cpus;       /**< the node that serves it: itself, if it has CPUs */
+    uint64_t memory_side_cache_bytes; /**< a cache in front of its memory; 0: none is known */
 } near_node_info;
 
 /** One CPU (hardware thread). */
@@ -77,14 +87,18 @@ typedef struct near_cpu_info {
     uint32_t cache;       /**< index of its last-level-cache group */
     uint32_t smt;         /**< position among the threads of its core, from 0 */
     uint32_t allowed;     /**< 1 when this process may use it */
+    int32_t core_kind;    /**< NEAR_CORE_* (topology_memory.h) */
+    uint32_t reserved;    /**< 0 */
 } near_cpu_info;
 
 /** The way from the CPUs of one node to the memory of another. */
 typedef struct near_link {
-    uint32_t struct_size;         /**< in: sizeof(near_link) */
-    uint32_t distance;            /**< the firmware's relative distance (SLIT): 10 is local; 0 is not known */
-    uint64_t bandwidth_mib_per_s; /**< read bandwidth from HMAT, MiB per second; 0 is not known */
-    uint64_t latency_ns;          /**< read latency from HMAT; 0 is not known */
+    uint32_t struct_size;               /**< in: sizeof(near_link) */
+    uint32_t distance;                  /**< the firmware's relative distance (SLIT): 10 is local; 0 is not known */
+    uint64_t bandwidth_mib_per_s;       /**< read bandwidth from HMAT, MiB per second; 0 is not known */
+    uint64_t latency_ns;                /**< read latency from HMAT; 0 is not known */
+    uint64_t write_bandwidth_mib_per_s; /**< write bandwidth from HMAT, MiB per second; 0 is not known */
+    uint64_t write_latency_ns;          /**< write latency from HMAT; 0 is not known */
 } near_link;
 
 /** The pool of one size of huge pages on one node, as it was at discovery. */

@@ -25,6 +25,7 @@ Result<numa::PoolOptions> pool_options(const numa_pool_options &from) {
     numa::PoolOptions options;
     options.request.steal_policy = from.steal_policy;
     options.request.workers_per_node = from.workers_per_node;
+    options.request.core_kind = from.core_kind;
     options.request.strict = from.strict != 0;
     options.queue_capacity = from.queue_capacity;
     options.spin_ns = from.spin_ns;

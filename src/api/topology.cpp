@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/boundary.hpp"
 #include "api/process.hpp"
+#include "base/text.hpp"
 
 #include <nearpool/topology.h>
 
@@ -50,8 +51,11 @@ near_topology_info info_of(const Topology &topology) {
     info.core_count = topology.counts().cores;
     info.package_count = topology.counts().packages;
     info.cache_count = topology.counts().caches;
-    info.page_bytes = static_cast<uint32_t>(base_page_bytes());
+    info.page_bytes = static_cast<uint32_t>(topology.page_bytes());
     info.memory_bytes = topology.memory_bytes();
+    info.basis = topology.basis();
+    copy_text(info.basis_text, topology.basis_text());
+    copy_text(info.doubt, topology.doubt());
     return info;
 }
 
@@ -63,6 +67,11 @@ near_node_info info_of(const Node &node) {
     info.allowed_cpus = static_cast<uint32_t>(node.allowed_cpus.size());
     info.memory_allowed = node.memory_allowed ? 1 : 0;
     info.memory_bytes = node.memory_bytes;
+    info.memory_kind = node.memory.kind;
+    info.kind_source = node.memory.source;
+    info.memory_by_default = node.memory_by_default ? 1 : 0;
+    info.nearest_with_cpus = node.nearest_with_cpus;
+    info.memory_side_cache_bytes = node.memory_side_cache_bytes;
     return info;
 }
 

@@ -48,6 +48,7 @@ near_cpu_info info_of(const Cpu &cpu) {
     info.cache = cpu.cache;
     info.smt = cpu.smt;
     info.allowed = cpu.allowed ? 1 : 0;
+    info.core_kind = cpu.core_kind;
     return info;
 }
 
@@ -150,8 +151,9 @@ near_status near_topology_link(const near_topology *topology, uint32_t from, uin
             if (machine.node(to) == nullptr) {
                 return as_done(NEAR_E_NO_NODE);
             }
-            const Link &known = machine.link(from, to);
-            write_struct(link, near_link{0, known.distance, known.bandwidth_mib_per_s, known.latency_ns});
+            const Link known = machine.link(from, to);
+            write_struct(link, near_link{0, known.distance, known.access.read_mib_per_s, known.access.read_ns,
+                                         known.access.write_mib_per_s, known.access.write_ns});
             return {};
         });
     });

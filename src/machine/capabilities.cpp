@@ -35,6 +35,9 @@ Capability multiple_nodes(const Topology &topology) {
     if (count > 1) {
         return Capability::yes(format("%zu nodes: %s", count, topology.node_numbers().text().c_str()), count);
     }
+    if (!topology.doubt().empty()) {
+        return Capability::no(NEAR_REASON_UNKNOWN_NODE, topology.doubt(), count);
+    }
     return Capability::no(NEAR_REASON_ONE_NODE,
                           topology.synthetic_node() ? "the machine shows no NUMA node; one stands for all of it"
                                                     : "the machine has one node: everything is near",

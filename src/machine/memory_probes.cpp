@@ -132,6 +132,9 @@ Capability memory_binding(const Ports &ports, const Topology &topology) {
     if (topology.allowed_nodes().size() > 1) {
         return verify_binding(ports, topology);
     }
+    if (!topology.doubt().empty()) {
+        return Capability::no(NEAR_REASON_UNKNOWN_NODE, topology.doubt());
+    }
     return Capability::yes(format("mbind() with MPOL_BIND is accepted (one node with memory: %u)", first[0]));
 }
 

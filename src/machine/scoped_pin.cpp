@@ -154,6 +154,9 @@ Result<std::unique_ptr<Pin>> Pin::make(const Ports &ports, const Topology &topol
     } else {
         achieved = pin->apply(ports, request);
     }
+    if (achieved.level == NEAR_LEVEL_STRICT && request.node != NEAR_NODE_UNKNOWN && !topology.doubt().empty()) {
+        achieved = Enforcement::best_effort(NEAR_REASON_UNKNOWN_NODE, topology.doubt());
+    }
     if (request.strict && achieved.level != NEAR_LEVEL_STRICT) {
         return strict_error(achieved, request.cpus, pin->restore() == 0);
     }

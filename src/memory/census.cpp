@@ -168,7 +168,7 @@ bool look_in_numa_maps(const Site &site, const Mapping &mapping, const Arrangeme
 // With one node that has memory, a page that is in is there.
 bool conclude_from_one_node(const Site &site, const Mapping &mapping, const Arrangement &arrangement,
                             const LookOptions &options, Census *census) {
-    if (memory_node_count(site.topology) > 1) {
+    if (memory_node_count(site.topology) > 1 || !site.topology.doubt().empty()) {
         return false;
     }
     std::size_t bytes = 0;

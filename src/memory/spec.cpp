@@ -71,23 +71,16 @@ Done check_policy(int32_t policy, const uint32_t *nodes, std::size_t node_count)
     return {};
 }
 
-std::vector<uint32_t> nodes_with_memory(const Topology &topology) {
-    std::vector<uint32_t> nodes;
-    for (const Node &node : topology.nodes()) {
-        if (node.memory_bytes != 0 && node.memory_allowed) {
-            nodes.push_back(node.number);
-        }
-    }
-    if (nodes.empty()) {
-        nodes.assign(topology.node_numbers().begin(), topology.node_numbers().end());
-    }
-    return nodes;
+std::vector<uint32_t> default_nodes(const Topology &topology) {
+    const NumberSet &all = topology.node_numbers();
+    return !topology.default_memory_nodes().empty() ? topology.default_memory_nodes()
+                                                    : std::vector<uint32_t>(all.begin(), all.end());
 }
 
 Result<std::vector<uint32_t>> listed_nodes(const Topology &topology, int32_t policy, const uint32_t *nodes,
                                            std::size_t node_count, bool strict) {
     if (nodes == nullptr) {
-        return policy == NEAR_POLICY_LOCAL ? std::vector<uint32_t>() : nodes_with_memory(topology);
+        return policy == NEAR_POLICY_LOCAL ? std::vector<uint32_t>() : default_nodes(topology);
     }
     std::vector<uint32_t> listed(nodes, nodes + node_count);
     for (const uint32_t node : listed) {

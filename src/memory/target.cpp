@@ -19,13 +19,18 @@ uint32_t home_node(const Ports &ports, const Topology &topology) {
     return node;
 }
 
+// The nearest that holds pages and is a default for them; where none is, the nearest that holds any.
 uint32_t stand_in(const Topology &topology, uint32_t node) {
-    for (const uint32_t other : topology.nodes_by_distance(node)) {
-        if (holds_pages(topology, other)) {
-            return other;
-        }
+    if (holds_pages(topology, node)) {
+        return node;
     }
-    return node;
+    const std::vector<uint32_t> order = topology.nodes_by_distance(node);
+    const auto usual = std::find_if(order.begin(), order.end(), [&](uint32_t other) {
+        return holds_pages(topology, other) && topology.node(other)->memory_by_default;
+    });
+    const auto any =
+        std::find_if(order.begin(), order.end(), [&](uint32_t other) { return holds_pages(topology, other); });
+    return usual != order.end() ? *usual : any != order.end() ? *any : node;
 }
 
 Enforcement why_not(const Topology &topology, uint32_t node, uint32_t instead) {

@@ -2,289 +2,235 @@
 #include "topology/builder.hpp"
 
 #include <algorithm>
-#include <hwloc/distances.h>
-#include <hwloc/memattrs.h>
-#include <limits>
 #include <map>
+#include <tuple>
 
 namespace nearpool {
 namespace {
 
-uint32_t saturated(uint64_t value) {
-    return static_cast<uint32_t>(std::min<uint64_t>(value, std::numeric_limits<uint32_t>::max()));
+constexpr uint32_t none = UINT32_MAX;
+
+void sort_by_first(std::vector<NumberSet> &groups) {
+    groups.erase(std::remove_if(groups.begin(), groups.end(), [](const NumberSet &group) { return group.empty(); }),
+                 groups.end());
+    std::sort(groups.begin(), groups.end(), [](const NumberSet &a, const NumberSet &b) { return a[0] < b[0]; });
 }
 
-// hwloc lists the pages of a node with the base pages first.
-std::vector<near_huge_pool> huge_pools_of(const hwloc_obj_attr_u::hwloc_numanode_attr_s &facts) {
-    std::vector<near_huge_pool> pools;
-    for (unsigned i = 1; i < facts.page_types_len; i++) {
-        pools.push_back({facts.page_types[i].size, facts.page_types[i].count});
-    }
-    std::sort(pools.begin(), pools.end(),
-              [](const near_huge_pool &a, const near_huge_pool &b) { return a.page_bytes < b.page_bytes; });
-    return pools;
-}
-
-// What the CPUs of this unit share at last: the level 3 cache, else the largest below it, else package or machine.
-hwloc_obj_t cache_group(hwloc_obj_t unit) {
-    hwloc_obj_t cache = nullptr;
-    hwloc_obj_t last = unit;
-    for (hwloc_obj_t object = unit; object != nullptr; object = object->parent) {
-        const bool level_fits = hwloc_obj_type_is_dcache(object->type) != 0 && object->attr->cache.depth <= 3;
-        if (level_fits) {
-            cache = object;
-        }
-        if (object->type == HWLOC_OBJ_PACKAGE) {
-            return cache != nullptr ? cache : object;
-        }
-        last = object;
-    }
-    return cache != nullptr ? cache : last;
-}
-
-hwloc_obj_t ancestor(hwloc_topology_t topology, hwloc_obj_t object, hwloc_obj_type_t type) {
-    return hwloc_get_ancestor_obj_by_type(topology, type, object);
-}
+// A group around a core: how many CPUs, and the first of them.
+struct Enclosing {
+    std::size_t size = 0;
+    uint32_t first = 0;
+};
 
 } // namespace
 
-TopologyBuilder::TopologyBuilder(BuilderInput input)
-    : input_(std::move(input)), hwloc_(input_.source->plain()), made_(new Topology),
-      owner_(Ref<const Topology>::adopt(made_)) {}
+TopologyBuilder::TopologyBuilder(MachineFacts facts, std::unique_ptr<TopologySource> source)
+    : facts_(std::move(facts)), made_(new Topology), owner_(Ref<const Topology>::adopt(made_)) {
+    made_->source_ = std::move(source);
+}
 
-Result<Ref<const Topology>> TopologyBuilder::build(BuilderInput input) {
-    TopologyBuilder builder(std::move(input));
-    builder.made_->this_machine_ = builder.input_.this_machine;
-    builder.made_->synthetic_node_ = builder.input_.synthetic_node;
-    builder.read_nodes();
-    if (builder.made_->nodes_.empty()) {
-        return fail(NEAR_E_TOPOLOGY, "hwloc shows no NUMA node, not even one for the whole machine");
-    }
-    builder.read_cpus();
-    builder.find_packages();
+Ref<const Topology> TopologyBuilder::build(MachineFacts facts, std::unique_ptr<TopologySource> source) {
+    TopologyBuilder builder(std::move(facts), std::move(source));
+    Topology &made = *builder.made_;
+    made.this_machine_ = builder.facts_.this_machine;
+    made.synthetic_node_ = builder.facts_.synthetic_node;
+    made.basis_ = builder.facts_.basis;
+    made.doubt_ = builder.facts_.doubt;
+    made.page_bytes_ = builder.facts_.page_bytes != 0 ? builder.facts_.page_bytes : 4096;
+    made.nodes_ = std::move(builder.facts_.nodes);
+    made.distances_ = std::move(builder.facts_.distances);
+    builder.make_cpus();
+    builder.number_packages();
+    builder.number_caches();
+    builder.number_cores();
+    builder.mark_core_kinds();
     builder.mark_allowed();
-    builder.read_links();
-    builder.made_->source_ = std::move(builder.input_.source);
+    builder.complete_nodes();
+    builder.choose_default_memory();
+    builder.find_nearest();
     return builder.owner_;
 }
 
-const SysfsNode *TopologyBuilder::sysfs_node(uint32_t number) const {
-    if (input_.sysfs == nullptr) {
-        return nullptr;
-    }
-    const auto place = std::find_if(input_.sysfs->nodes.begin(), input_.sysfs->nodes.end(),
-                                    [&](const SysfsNode &node) { return node.number == number; });
-    return place == input_.sysfs->nodes.end() ? nullptr : &*place;
+Cpu *TopologyBuilder::cpu(uint32_t number) {
+    return const_cast<Cpu *>(made_->cpu(number)); // made_ is ours until it is built
 }
 
-Node TopologyBuilder::read_node(hwloc_obj_t object) const {
-    Node node;
-    node.number = object->os_index;
-    node.cpus = numbers_of(object->cpuset);
-    node.memory_bytes = object->attr->numanode.local_memory;
-    node.huge_pools = huge_pools_of(object->attr->numanode);
-    if (const SysfsNode *seen = sysfs_node(node.number)) {
-        node.cpus = seen->cpus;
-        node.huge_pools = seen->huge_pools;
-        if (seen->memory_bytes != 0) {
-            node.memory_bytes = seen->memory_bytes;
+template <class Set> void TopologyBuilder::set_of(const NumberSet &group, Set set) {
+    for (const uint32_t number : group) {
+        if (Cpu *const one = cpu(number); one != nullptr) {
+            set(*one);
         }
     }
-    return node;
 }
 
-void TopologyBuilder::read_nodes() {
-    for (hwloc_obj_t object = hwloc_get_next_obj_by_type(hwloc_, HWLOC_OBJ_NUMANODE, nullptr); object != nullptr;
-         object = hwloc_get_next_obj_by_type(hwloc_, HWLOC_OBJ_NUMANODE, object)) {
-        objects_.push_back(object);
-    }
-    std::sort(objects_.begin(), objects_.end(),
-              [](const hwloc_obj *a, const hwloc_obj *b) { return a->os_index < b->os_index; });
-    for (hwloc_obj_t object : objects_) {
-        made_->nodes_.push_back(read_node(object));
+void TopologyBuilder::make_cpus() {
+    for (const uint32_t number : facts_.cpus) {
+        Cpu one;
+        one.number = number;
+        one.core = none;
+        one.package = NEAR_NODE_UNKNOWN;
+        one.cache = none;
+        made_->cpus_.push_back(one);
     }
     std::vector<uint32_t> numbers;
-    for (const Node &node : made_->nodes_) {
+    for (Node &node : made_->nodes_) {
         numbers.push_back(node.number);
+        node.cpus = node.cpus.intersect(facts_.cpus);
+        set_of(node.cpus, [&](Cpu &one) { one.node = node.number; });
     }
     made_->node_numbers_ = NumberSet(std::move(numbers));
-    give_cpus_to_nodes();
+    made_->cpu_numbers_ = facts_.cpus;
 }
 
-// hwloc gives a memory-only node the CPUs that are near it, so a CPU can be in several sets. For the kernel it is in
-// one: the node with the fewest CPUs, among those the lowest number (nodes with CPUs are numbered first).
-void TopologyBuilder::give_cpus_to_nodes() {
-    std::vector<Node *> order;
-    for (Node &node : made_->nodes_) {
-        order.push_back(&node);
+// By their first CPU.
+void TopologyBuilder::number_packages() {
+    sort_by_first(facts_.packages);
+    for (uint32_t i = 0; i < facts_.packages.size(); i++) {
+        set_of(facts_.packages[i], [&](Cpu &one) { one.package = i; });
     }
-    std::stable_sort(order.begin(), order.end(),
-                     [](const Node *a, const Node *b) { return a->cpus.size() < b->cpus.size(); });
-    NumberSet taken;
-    for (Node *node : order) {
-        if (node->cpus.intersect(taken).empty()) {
-            taken = taken.unite(node->cpus);
-            continue;
-        }
-        std::vector<uint32_t> left;
-        std::copy_if(node->cpus.begin(), node->cpus.end(), std::back_inserter(left),
-                     [&](uint32_t cpu) { return !taken.contains(cpu); });
-        node->cpus = NumberSet(std::move(left));
-        taken = taken.unite(node->cpus);
-    }
+    made_->counts_.packages = static_cast<uint32_t>(facts_.packages.size());
 }
 
-Cpu TopologyBuilder::read_cpu(hwloc_obj_t unit) const {
-    Cpu cpu;
-    cpu.number = unit->os_index;
-    hwloc_obj_t core = ancestor(hwloc_, unit, HWLOC_OBJ_CORE);
-    hwloc_obj_t package = ancestor(hwloc_, unit, HWLOC_OBJ_PACKAGE);
-    cpu.core = core != nullptr ? core->logical_index : unit->logical_index;
-    cpu.package = package != nullptr ? package->logical_index : NEAR_NODE_UNKNOWN;
-    return cpu;
-}
-
-void TopologyBuilder::read_cpus() {
-    std::map<const hwloc_obj *, uint32_t> groups; // last-level caches in the order in which they are met
-    std::map<uint32_t, uint32_t> threads_of_core; // met so far
-    std::vector<uint32_t> numbers;
-    for (hwloc_obj_t unit = hwloc_get_next_obj_by_type(hwloc_, HWLOC_OBJ_PU, nullptr); unit != nullptr;
-         unit = hwloc_get_next_obj_by_type(hwloc_, HWLOC_OBJ_PU, unit)) {
-        Cpu cpu = read_cpu(unit);
-        cpu.cache = groups.emplace(cache_group(unit), static_cast<uint32_t>(groups.size())).first->second;
-        cpu.smt = threads_of_core[cpu.core]++;
-        numbers.push_back(cpu.number);
-        made_->cpus_.push_back(cpu);
+// Package by package, by their first CPU. CPUs without a cache share their package, else the machine.
+void TopologyBuilder::number_caches() {
+    std::map<uint32_t, std::vector<uint32_t>> rest; // by package
+    std::vector<bool> covered(made_->cpus_.size());
+    for (const CacheGroup &group : facts_.caches) {
+        set_of(group.cpus, [&](Cpu &one) { covered[static_cast<std::size_t>(&one - made_->cpus_.data())] = true; });
     }
-    std::sort(made_->cpus_.begin(), made_->cpus_.end(), [](const Cpu &a, const Cpu &b) { return a.number < b.number; });
-    made_->cpu_numbers_ = NumberSet(std::move(numbers));
-    made_->counts_.caches = static_cast<uint32_t>(groups.size());
-    count_groups();
-    for (Node &node : made_->nodes_) {
-        node.cpus = node.cpus.intersect(made_->cpu_numbers_);
-        for (const uint32_t number : node.cpus) {
-            const auto cpu = std::lower_bound(made_->cpus_.begin(), made_->cpus_.end(), number,
-                                              [](const Cpu &one, uint32_t wanted) { return one.number < wanted; });
-            cpu->node = node.number;
+    for (std::size_t i = 0; i < covered.size(); i++) {
+        if (!covered[i]) {
+            rest[made_->cpus_[i].package].push_back(made_->cpus_[i].number);
         }
     }
-}
-
-void TopologyBuilder::count_groups() {
-    const int cores = hwloc_get_nbobjs_by_type(hwloc_, HWLOC_OBJ_CORE);
-    const int packages = hwloc_get_nbobjs_by_type(hwloc_, HWLOC_OBJ_PACKAGE);
-    made_->counts_.cores = cores > 0 ? static_cast<uint32_t>(cores) : static_cast<uint32_t>(made_->cpus_.size());
-    made_->counts_.packages = packages > 0 ? static_cast<uint32_t>(packages) : 0;
-}
-
-// The package that has all CPUs of the node; for a node without CPUs, the package to which hwloc attached it.
-void TopologyBuilder::find_packages() {
-    std::vector<std::pair<uint32_t, NumberSet>> packages;
-    for (hwloc_obj_t package = hwloc_get_next_obj_by_type(hwloc_, HWLOC_OBJ_PACKAGE, nullptr); package != nullptr;
-         package = hwloc_get_next_obj_by_type(hwloc_, HWLOC_OBJ_PACKAGE, package)) {
-        packages.emplace_back(package->logical_index, numbers_of(package->cpuset));
+    for (auto &[package, cpus] : rest) {
+        facts_.caches.push_back({NumberSet(std::move(cpus)), {}});
     }
-    for (std::size_t i = 0; i < objects_.size(); i++) {
-        Node &node = made_->nodes_[i];
-        const NumberSet near = node.cpus.empty() ? numbers_of(objects_[i]->cpuset) : node.cpus;
-        for (const auto &[index, cpus] : packages) {
-            if (!near.empty() && cpus.contains_all(near)) {
-                node.package = index;
-            }
+    const auto order = [&](const CacheGroup &group) {
+        return std::make_pair(cpu(group.cpus[0])->package, group.cpus[0]);
+    };
+    std::sort(facts_.caches.begin(), facts_.caches.end(),
+              [&](const CacheGroup &a, const CacheGroup &b) { return order(a) < order(b); });
+    for (const CacheGroup &group : facts_.caches) {
+        set_of(group.cpus, [&](Cpu &one) { one.cache = static_cast<uint32_t>(made_->caches_.size()); });
+        made_->caches_.push_back(group.facts);
+    }
+    made_->counts_.caches = static_cast<uint32_t>(made_->caches_.size());
+}
+
+// As a walk through the tree of packages, nodes and caches meets them, the larger of node and cache first.
+void TopologyBuilder::number_cores() {
+    std::vector<NumberSet> cores = std::move(facts_.cores);
+    std::vector<bool> seen(made_->cpus_.size());
+    for (const NumberSet &core : cores) {
+        set_of(core, [&](Cpu &one) { seen[static_cast<std::size_t>(&one - made_->cpus_.data())] = true; });
+    }
+    for (std::size_t i = 0; i < seen.size(); i++) {
+        if (!seen[i]) {
+            cores.push_back(NumberSet{made_->cpus_[i].number});
         }
     }
+    sort_by_first(cores);
+    const auto order = [&](const NumberSet &core) {
+        const Cpu &one = *cpu(core[0]);
+        const CacheGroup &cache = facts_.caches[one.cache];
+        const Node *node = made_->node(one.node);
+        Enclosing outer{cache.cpus.size(), cache.cpus[0]};
+        Enclosing inner = node == nullptr ? outer : Enclosing{node->cpus.size(), node->cpus[0]};
+        if (inner.size > outer.size) {
+            std::swap(inner, outer);
+        }
+        return std::make_tuple(one.package, outer.first, inner.first, core[0]);
+    };
+    std::sort(cores.begin(), cores.end(), [&](const NumberSet &a, const NumberSet &b) { return order(a) < order(b); });
+    for (uint32_t i = 0; i < cores.size(); i++) {
+        uint32_t thread = 0;
+        set_of(cores[i], [&](Cpu &one) {
+            one.core = i;
+            one.smt = thread++;
+        });
+    }
+    made_->counts_.cores = static_cast<uint32_t>(cores.size());
+}
+
+void TopologyBuilder::mark_core_kinds() {
+    set_of(facts_.performance_cpus, [](Cpu &one) { one.core_kind = NEAR_CORE_PERFORMANCE; });
+    set_of(facts_.efficient_cpus, [](Cpu &one) { one.core_kind = NEAR_CORE_EFFICIENT; });
 }
 
 void TopologyBuilder::mark_allowed() {
-    const NumberSet cpus =
-        input_.allowed.cpus ? *input_.allowed.cpus : numbers_of(hwloc_topology_get_allowed_cpuset(hwloc_));
-    const NumberSet nodes =
-        input_.allowed.nodes ? *input_.allowed.nodes : numbers_of(hwloc_topology_get_allowed_nodeset(hwloc_));
-    made_->allowed_cpus_ = cpus.intersect(made_->cpu_numbers_);
-    for (Cpu &cpu : made_->cpus_) {
-        cpu.allowed = made_->allowed_cpus_.contains(cpu.number);
-    }
+    made_->allowed_cpus_ = facts_.allowed_cpus.value_or(facts_.cpus).intersect(facts_.cpus);
+    set_of(made_->allowed_cpus_, [](Cpu &one) { one.allowed = true; });
+    const NumberSet nodes = facts_.allowed_nodes.value_or(made_->node_numbers_);
+    std::vector<uint32_t> allowed;
     for (Node &node : made_->nodes_) {
         node.allowed_cpus = node.cpus.intersect(made_->allowed_cpus_);
-        node.memory_allowed = node.memory_bytes != 0 && nodes.contains(node.number);
+        // Of one node that stands for all, whatever number the kernel has for it.
+        node.memory_allowed = node.memory_bytes != 0 && (made_->synthetic_node_ || nodes.contains(node.number));
         if (node.memory_allowed) {
-            made_->allowed_nodes_.add(node.number);
+            allowed.push_back(node.number);
         }
     }
+    made_->allowed_nodes_ = NumberSet(std::move(allowed));
 }
 
-Link *TopologyBuilder::link(uint32_t from, uint32_t to) {
-    const NumberSet &numbers = made_->node_numbers_;
-    if (!numbers.contains(from) || !numbers.contains(to)) {
-        return nullptr;
+// A node with CPUs of its own has DRAM unless somebody says otherwise.
+void TopologyBuilder::complete_nodes() {
+    const auto only_nodes = [&](const NumberSet &numbers) { return numbers.intersect(made_->node_numbers_); };
+    for (Node &node : made_->nodes_) {
+        if (node.memory.source == NEAR_KIND_SOURCE_NONE && !node.cpus.empty()) {
+            node.memory = {NEAR_MEMORY_DRAM, NEAR_KIND_SOURCE_CPUS};
+        }
+        node.initiators = only_nodes(node.initiators);
+        node.near_cpus = node.near_cpus.intersect(made_->cpu_numbers_);
+        std::vector<uint32_t> near;
+        set_of(node.cpus.empty() ? node.near_cpus : node.cpus, [&](const Cpu &one) { near.push_back(one.node); });
+        node.near_nodes = only_nodes(NumberSet(std::move(near)));
+        node.accesses.erase(std::remove_if(node.accesses.begin(), node.accesses.end(),
+                                           [&](const MemoryAccess &one) {
+                                               const Node *from = made_->node(one.from); // may be of a device
+                                               return from == nullptr || from->cpus.empty();
+                                           }),
+                            node.accesses.end());
+        const Cpu *first = node.cpus.empty() ? nullptr : made_->cpu(node.cpus[0]);
+        const bool in_one = first != nullptr && std::all_of(node.cpus.begin(), node.cpus.end(), [&](uint32_t number) {
+                                return made_->cpu(number)->package == first->package;
+                            });
+        node.package = in_one ? first->package : NEAR_NODE_UNKNOWN;
     }
-    const auto row = std::lower_bound(numbers.begin(), numbers.end(), from) - numbers.begin();
-    const auto column = std::lower_bound(numbers.begin(), numbers.end(), to) - numbers.begin();
-    return &made_->links_[static_cast<std::size_t>(row) * numbers.size() + static_cast<std::size_t>(column)];
 }
 
-void TopologyBuilder::read_links() {
-    made_->links_.resize(made_->nodes_.size() * made_->nodes_.size());
-    read_hwloc_distances();
-    read_sysfs_distances();
-    read_hwloc_memory_attributes();
-}
-
-void TopologyBuilder::read_hwloc_distances() {
-    hwloc_distances_s *matrix = nullptr;
-    unsigned count = 1;
-    if (hwloc_distances_get_by_name(hwloc_, "NUMALatency", &count, &matrix, 0) < 0 || count == 0) {
-        return;
-    }
-    for (unsigned row = 0; row < matrix->nbobjs; row++) {
-        for (unsigned column = 0; column < matrix->nbobjs; column++) {
-            const bool nodes = matrix->objs[row] != nullptr && matrix->objs[column] != nullptr &&
-                               matrix->objs[row]->type == HWLOC_OBJ_NUMANODE &&
-                               matrix->objs[column]->type == HWLOC_OBJ_NUMANODE;
-            Link *between = nodes ? link(matrix->objs[row]->os_index, matrix->objs[column]->os_index) : nullptr;
-            if (between != nullptr) {
-                between->distance = saturated(matrix->values[row * matrix->nbobjs + column]);
+void TopologyBuilder::choose_default_memory() {
+    const auto take = [&](std::initializer_list<int32_t> kinds) {
+        for (Node &node : made_->nodes_) {
+            const bool fits =
+                kinds.size() == 0 || std::find(kinds.begin(), kinds.end(), node.memory.kind) != kinds.end();
+            if (node.memory_allowed && fits) {
+                node.memory_by_default = true;
+                made_->default_memory_nodes_.push_back(node.number);
             }
         }
-    }
-    hwloc_distances_release(hwloc_, matrix);
-}
-
-// The kernel lists distances for the online nodes, in ascending order: the n-th is not that of node n (peers.md, N29).
-void TopologyBuilder::read_sysfs_distances() {
-    if (input_.sysfs == nullptr) {
-        return;
-    }
-    for (const SysfsNode &from : input_.sysfs->nodes) {
-        for (std::size_t i = 0; i < from.distances.size() && i < input_.sysfs->nodes.size(); i++) {
-            if (Link *between = link(from.number, input_.sysfs->nodes[i].number)) {
-                between->distance = from.distances[i];
-            }
-        }
+        return !made_->default_memory_nodes_.empty();
+    };
+    if (!take({NEAR_MEMORY_DRAM, NEAR_MEMORY_UNKNOWN}) && !take({NEAR_MEMORY_HBM})) {
+        take({});
     }
 }
 
-void TopologyBuilder::read_hwloc_memory_attributes() {
-    for (std::size_t row = 0; row < objects_.size(); row++) {
-        const NumberSet &from = made_->nodes_[row].cpus;
-        if (from.empty()) {
+// Of a node without CPUs also the package: that of all nodes that are as near as the nearest.
+void TopologyBuilder::find_nearest() {
+    for (Node &node : made_->nodes_) {
+        node.nearest_with_cpus = node.number;
+        if (!node.cpus.empty()) {
             continue;
         }
-        const HwlocBitmap cpus(from);
-        hwloc_location initiator{};
-        initiator.type = HWLOC_LOCATION_TYPE_CPUSET;
-        initiator.location.cpuset = cpus.get();
-        for (std::size_t column = 0; column < objects_.size(); column++) {
-            Link &between = made_->links_[row * objects_.size() + column];
-            hwloc_uint64_t value = 0;
-            if (hwloc_memattr_get_value(hwloc_, HWLOC_MEMATTR_ID_BANDWIDTH, objects_[column], &initiator, 0, &value) ==
-                0) {
-                between.bandwidth_mib_per_s = value;
-            }
-            if (hwloc_memattr_get_value(hwloc_, HWLOC_MEMATTR_ID_LATENCY, objects_[column], &initiator, 0, &value) ==
-                0) {
-                between.latency_ns = value;
-            }
+        const std::vector<uint32_t> candidates = made_->serving_candidates(node);
+        node.nearest_with_cpus = candidates.empty() ? NEAR_NODE_UNKNOWN : candidates.front();
+        if (!candidates.empty()) {
+            const uint32_t package = made_->node(candidates.front())->package;
+            const bool in_one = std::all_of(candidates.begin(), candidates.end(),
+                                            [&](uint32_t other) { return made_->node(other)->package == package; });
+            node.package = in_one ? package : NEAR_NODE_UNKNOWN;
         }
     }
 }

@@ -1,49 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-// From hwloc's tree, corrected by the kernel's own account where there is one, to the value that everybody else sees.
+// From what a reader found to the value that everybody else sees: one rule for every source.
 #pragma once
 
+#include "topology/facts.hpp"
 #include "topology/source.hpp"
-#include "topology/sysfs.hpp"
-#include "topology/topology.hpp"
-
-#include <optional>
 
 namespace nearpool {
 
-struct BuilderInput {
-    std::unique_ptr<TopologySource> source;
-    const SysfsMachine *sysfs = nullptr; // the kernel's account of the same machine; nullptr: only hwloc knows it
-    SysfsAllowed allowed;                // what is not here comes from hwloc
-    bool this_machine = false;
-    bool synthetic_node = false;
-};
-
 class TopologyBuilder {
 public:
-    static Result<Ref<const Topology>> build(BuilderInput input);
+    static Ref<const Topology> build(MachineFacts facts, std::unique_ptr<TopologySource> source);
 
 private:
-    explicit TopologyBuilder(BuilderInput input);
+    TopologyBuilder(MachineFacts facts, std::unique_ptr<TopologySource> source);
 
-    void read_nodes();
-    Node read_node(hwloc_obj_t object) const;
-    void correct_node(Node &node) const;
-    void give_cpus_to_nodes();
-    void read_cpus();
-    Cpu read_cpu(hwloc_obj_t unit) const;
-    void count_groups();
+    void make_cpus();
+    void number_packages();
+    void number_caches();
+    void number_cores();
+    void mark_core_kinds();
+    void complete_nodes();
     void mark_allowed();
-    void find_packages();
-    void read_links();
-    void read_hwloc_distances();
-    void read_sysfs_distances();
-    void read_hwloc_memory_attributes();
-    Link *link(uint32_t from, uint32_t to);
-    const SysfsNode *sysfs_node(uint32_t number) const;
+    void choose_default_memory();
+    void find_nearest();
+    Cpu *cpu(uint32_t number);
+    template <class Set> void set_of(const NumberSet &group, Set set);
 
-    BuilderInput input_;
-    hwloc_topology_t hwloc_;
-    std::vector<hwloc_obj_t> objects_; // of the nodes, in their order
+    MachineFacts facts_;
     Topology *made_;
     Ref<const Topology> owner_;
 };

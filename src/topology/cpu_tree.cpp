@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <unordered_map>
 
 namespace nearpool {
@@ -19,29 +18,48 @@ ObjectPointer make_object(const char *type, uint32_t index, const NumberSet &cpu
     return object;
 }
 
-// The first CPU of each core, cache and package makes it.
-std::vector<ObjectPointer> objects_of(const SysfsMachine &machine) {
-    static constexpr std::array<const char *, 4> caches = {"", "L1Cache", "L2Cache", "L3Cache"};
+// The CPUs of each index: of packages, caches or cores.
+template <class Index> std::vector<NumberSet> groups_of(const Topology &topology, std::size_t count, Index index) {
+    std::vector<std::vector<uint32_t>> groups(count);
+    for (const Cpu &cpu : topology.cpus()) {
+        if (index(cpu) < count) {
+            groups[index(cpu)].push_back(cpu.number);
+        }
+    }
+    std::vector<NumberSet> sets;
+    sets.reserve(count);
+    for (std::vector<uint32_t> &group : groups) {
+        sets.emplace_back(std::move(group));
+    }
+    return sets;
+}
+
+void add_groups(const char *type, const std::vector<NumberSet> &groups, std::vector<ObjectPointer> &objects) {
+    for (uint32_t i = 0; i < groups.size(); i++) {
+        objects.push_back(make_object(type, i, groups[i]));
+    }
+}
+
+std::vector<ObjectPointer> objects_of(const Topology &topology) {
+    static constexpr std::array<const char *, 4> cache_types = {"", "L1Cache", "L2Cache", "L3Cache"};
     std::vector<ObjectPointer> objects;
-    uint32_t packages = 0;
-    uint32_t cores = 0;
-    for (const SysfsNode &node : machine.nodes) {
+    for (const Node &node : topology.nodes()) {
         if (!node.cpus.empty()) {
             objects.push_back(make_object("Group", node.number, node.cpus));
         }
     }
-    for (const SysfsCpu &cpu : machine.details) {
-        if (!cpu.package.empty() && cpu.package[0] == cpu.number) {
-            objects.push_back(make_object("Package", packages++, cpu.package));
+    const TopologyCounts &counts = topology.counts();
+    add_groups("Package", groups_of(topology, counts.packages, [](const Cpu &cpu) { return cpu.package; }), objects);
+    add_groups("Core", groups_of(topology, counts.cores, [](const Cpu &cpu) { return cpu.core; }), objects);
+    const std::vector<NumberSet> caches = groups_of(topology, counts.caches, [](const Cpu &cpu) { return cpu.cache; });
+    for (uint32_t i = 0; i < caches.size(); i++) {
+        const CacheFacts &facts = topology.caches()[i];
+        if (facts.level != 0 && facts.level < cache_types.size()) {
+            objects.push_back(make_object(cache_types.at(facts.level), i, caches[i]));
+            objects.back()->cache = facts;
         }
-        if (!cpu.cache.empty() && cpu.cache[0] == cpu.number) {
-            objects.push_back(make_object(caches.at(cpu.cache_level), cpu.number, cpu.cache));
-            objects.back()->cache_level = cpu.cache_level;
-            objects.back()->cache_bytes = cpu.cache_bytes;
-        }
-        if (!cpu.core.empty() && cpu.core[0] == cpu.number) {
-            objects.push_back(make_object("Core", cores++, cpu.core));
-        }
+    }
+    for (const Cpu &cpu : topology.cpus()) {
         objects.push_back(make_object("PU", cpu.number, NumberSet{cpu.number}));
     }
     return objects;
@@ -57,8 +75,8 @@ std::ptrdiff_t rank(const TreeObject &object) {
 // Takes objects from the largest to the smallest.
 class Tree {
 public:
-    explicit Tree(const SysfsMachine &machine) : root_(make_object("Machine", 0, machine.cpus)) {
-        for (const uint32_t cpu : machine.cpus) {
+    explicit Tree(const NumberSet &cpus) : root_(make_object("Machine", 0, cpus)) {
+        for (const uint32_t cpu : cpus) {
             deepest_[cpu] = root_.get();
         }
     }
@@ -120,43 +138,35 @@ TreeObject *find(TreeObject &object, const NumberSet &cpus) {
     return nullptr;
 }
 
+// A node hangs at its own CPUs; a memory-only node at those of the nodes that may serve it.
+NumberSet home_of(const Topology &topology, const Node &node) {
+    NumberSet cpus = node.cpus;
+    if (cpus.empty()) {
+        for (const uint32_t serving : topology.serving_candidates(node)) {
+            cpus = cpus.unite(topology.node(serving)->cpus);
+        }
+    }
+    return cpus;
+}
+
 } // namespace
 
-std::unique_ptr<TreeObject> cpu_tree(const SysfsMachine &machine) {
-    std::vector<ObjectPointer> objects = objects_of(machine);
+std::unique_ptr<TreeObject> cpu_tree(const Topology &topology) {
+    std::vector<ObjectPointer> objects = objects_of(topology);
     std::stable_sort(objects.begin(), objects.end(), [](const ObjectPointer &a, const ObjectPointer &b) {
         return a->cpus.size() != b->cpus.size() ? a->cpus.size() > b->cpus.size() : rank(*a) < rank(*b);
     });
-    Tree tree(machine);
+    Tree tree(topology.cpu_numbers());
     for (ObjectPointer &object : objects) {
         tree.insert(std::move(object));
     }
     std::unique_ptr<TreeObject> root = tree.finish();
-    for (const SysfsNode &node : machine.nodes) {
-        const NumberSet cpus = near_cpus(machine, node);
+    for (const Node &node : topology.nodes()) {
+        const NumberSet cpus = home_of(topology, node);
         TreeObject *home = cpus.empty() ? nullptr : find(*root, cpus);
         (home != nullptr ? home : root.get())->memory.push_back(&node);
     }
     return root;
-}
-
-NumberSet near_cpus(const SysfsMachine &machine, const SysfsNode &node) {
-    constexpr uint32_t far = std::numeric_limits<uint32_t>::max();
-    NumberSet cpus = node.cpus;
-    uint32_t least = far;
-    for (std::size_t i = 0; i < machine.nodes.size() && node.cpus.empty(); i++) {
-        const SysfsNode &other = machine.nodes[i];
-        const bool initiator = std::any_of(node.initiators.begin(), node.initiators.end(),
-                                           [&](const SysfsInitiator &facts) { return facts.node == other.number; });
-        const uint32_t said = i < node.distances.size() ? node.distances[i] : far;
-        const uint32_t distance = initiator ? 0 : said;
-        if (other.cpus.empty() || distance > least || distance == far) {
-            continue;
-        }
-        cpus = distance < least ? other.cpus : cpus.unite(other.cpus);
-        least = distance;
-    }
-    return cpus;
 }
 
 } // namespace nearpool

@@ -77,6 +77,7 @@ Result<NodeAnswer> Topology::pci_node(const std::string &address) const {
         if (nodes_.size() == 1) { // hwloc's answer would be the same, and seem to be more
             return NodeAnswer{nodes_[0].number, NEAR_NODE_SOURCE_ONE_NODE};
         }
+        return NodeAnswer{};
     }
     Result<hwloc_topology_t> devices = source_->with_devices();
     if (!devices) {

@@ -3,8 +3,6 @@
 
 #include "base/text.hpp"
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <hwloc/export.h>
@@ -14,8 +12,8 @@
 namespace nearpool {
 namespace {
 
-// One lock for every call into hwloc that is not a plain read (hwloc refreshes parts of a topology when it exports it),
-// held across fork(), so that the child finds neither it nor hwloc's own locks taken by a thread that it does not have.
+// One lock for every call into hwloc that is not a plain read, held across fork(), so that the child finds neither it
+// nor hwloc's own locks taken by a thread that it does not have.
 std::mutex &hwloc_mutex() {
     static std::mutex *const only = [] {
         static std::mutex *made = new std::mutex;
@@ -111,14 +109,9 @@ Result<HwlocHandle> load_locked(Origin origin, const std::string &text, bool dev
     HwlocHandle topology(made);
     // What is not allowed must be seen, to be told from what does not exist.
     hwloc_topology_set_flags(made, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED | HWLOC_TOPOLOGY_FLAG_DONT_CHANGE_BINDING);
-    hwloc_topology_set_io_types_filter(made, HWLOC_TYPE_FILTER_KEEP_NONE);
-    if (devices) { // not those that the system names: for them, hwloc would start GPU drivers and look for displays
-        hwloc_topology_set_type_filter(made, HWLOC_OBJ_BRIDGE, HWLOC_TYPE_FILTER_KEEP_ALL);
-        hwloc_topology_set_type_filter(made, HWLOC_OBJ_PCI_DEVICE, HWLOC_TYPE_FILTER_KEEP_ALL);
-        if (origin == Origin::xml) { // where they were recorded, and nothing is started
-            hwloc_topology_set_type_filter(made, HWLOC_OBJ_OS_DEVICE, HWLOC_TYPE_FILTER_KEEP_ALL);
-        }
-    }
+    hwloc_topology_set_type_filter(made, HWLOC_OBJ_MEMCACHE, HWLOC_TYPE_FILTER_KEEP_ALL);
+    // Those that were recorded: nothing is started.
+    hwloc_topology_set_io_types_filter(made, devices ? HWLOC_TYPE_FILTER_KEEP_ALL : HWLOC_TYPE_FILTER_KEEP_NONE);
     if (Done done = set_origin(made, origin, text); !done) {
         return done.error();
     }
@@ -127,45 +120,46 @@ Result<HwlocHandle> load_locked(Origin origin, const std::string &text, bool dev
         if (origin == Origin::synthetic) {
             return refused_synthetic(errno == 0 ? EINVAL : errno, text);
         }
-        return fail_system_as(NEAR_E_TOPOLOGY, errno == 0 ? EINVAL : errno, "hwloc could not read %s",
-                              origin == Origin::xml ? "the XML" : "this machine");
+        return fail_system_as(NEAR_E_TOPOLOGY, errno == 0 ? EINVAL : errno, "hwloc could not read the XML");
     }
     return topology;
 }
 
 } // namespace
 
-// hwloc obeys these before it looks at the system, and no call of its API turns that off. Not through environment():
-// hwloc reads them in setuid programs too.
-const char *hwloc_override() {
-    static constexpr std::array<const char *, 5> names = {"HWLOC_FSROOT", "HWLOC_CPUID_PATH", "HWLOC_SYNTHETIC",
-                                                          "HWLOC_XMLFILE", "HWLOC_COMPONENTS"};
-    for (const char *name : names) {
-        if (std::getenv(name) != nullptr) {
-            return name;
-        }
-    }
-    return nullptr;
-}
-
 Result<HwlocHandle> load_hwloc(Origin origin, const std::string &text, bool devices) {
     const std::lock_guard<std::mutex> lock(hwloc_mutex());
     return load_locked(origin, text, devices);
 }
 
-TopologySource::TopologySource(HwlocHandle plain, Origin origin, std::string text, FilePort *files, std::string root)
-    : plain_(std::move(plain)), origin_(origin), text_(std::move(text)), files_(files), root_(std::move(root)) {}
-
-Result<std::string> TopologySource::export_xml() const {
+Result<std::string> export_xml(Origin origin, const std::string &text,
+                               const std::function<void(hwloc_topology_t)> &complete) {
     const std::lock_guard<std::mutex> lock(hwloc_mutex());
+    Result<HwlocHandle> loaded = load_locked(origin, text, origin == Origin::xml);
+    if (!loaded) {
+        return loaded.error();
+    }
+    hwloc_topology_t topology = loaded.value().get();
+    complete(topology);
     char *buffer = nullptr;
     int length = 0;
-    if (hwloc_topology_export_xmlbuffer(plain_.get(), &buffer, &length, 0) < 0) {
+    if (hwloc_topology_export_xmlbuffer(topology, &buffer, &length, 0) < 0) {
         return fail_system_as(NEAR_E_TOPOLOGY, errno, "hwloc could not write the topology as XML");
     }
-    const auto give_back = [this](char *text) { hwloc_free_xmlbuffer(plain_.get(), text); };
+    const auto give_back = [topology](char *written) { hwloc_free_xmlbuffer(topology, written); };
     const std::unique_ptr<char, decltype(give_back)> owned(buffer, give_back);
     return std::string(buffer); // its length counts the NUL
+}
+
+TopologySource::TopologySource(Origin origin, std::string text, FilePort *files, std::string root)
+    : origin_(origin), text_(std::move(text)), files_(files), root_(std::move(root)) {}
+
+std::unique_ptr<TopologySource> TopologySource::of_files(FilePort &files, std::string root) {
+    return std::unique_ptr<TopologySource>(new TopologySource(Origin::files, "", &files, std::move(root)));
+}
+
+std::unique_ptr<TopologySource> TopologySource::of_text(Origin origin, std::string text) {
+    return std::unique_ptr<TopologySource>(new TopologySource(origin, std::move(text), nullptr, ""));
 }
 
 Result<hwloc_topology_t> TopologySource::with_devices() const {

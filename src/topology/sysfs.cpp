@@ -2,82 +2,37 @@
 #include "topology/sysfs.hpp"
 
 #include "base/text.hpp"
+#include "topology/limits.hpp"
 
 #include <algorithm>
-#include <charconv>
+#include <array>
 #include <limits>
 
 namespace nearpool {
 namespace {
 
 constexpr uint64_t kibibyte = 1024;
+const std::string cpu_folder = "/sys/devices/system/cpu";
+const std::string node_folder = "/sys/devices/system/node";
 
-// A reader of one root; what is missing or not understood is nothing.
-class Reader {
-public:
-    Reader(FilePort &files, const std::string &root) : files_(files), root_(root) {}
-
-    std::optional<std::string> text(const std::string &path) const {
-        std::string result;
-        return files_.read(root_ + path, &result) == 0 ? std::optional(std::move(result)) : std::nullopt;
-    }
-
-    std::optional<NumberSet> set(const std::string &path) const {
-        const std::optional<std::string> read = text(path);
-        return read ? NumberSet::parse(*read) : std::nullopt;
-    }
-
-    std::optional<uint64_t> number(const std::string &path) const {
-        const std::optional<std::string> read = text(path);
-        return read ? leading_number(*read) : std::nullopt;
-    }
-
-    std::vector<std::string> list(const std::string &path) const {
-        std::vector<std::string> names;
-        if (files_.list(root_ + path, &names) != 0) {
-            names.clear();
-        }
-        std::sort(names.begin(), names.end());
-        return names;
-    }
-
-    static std::optional<uint64_t> leading_number(const std::string &text) {
-        const std::size_t begin = std::min(text.find_first_not_of(" \t"), text.size());
-        uint64_t value = 0;
-        const auto parsed = std::from_chars(text.data() + begin, text.data() + text.size(), value);
-        return parsed.ec == std::errc() ? std::optional(value) : std::nullopt;
-    }
-
-private:
-    FilePort &files_;
-    const std::string &root_;
-};
-
-// The number at the end of a name such as "node12"; nothing when the name is another.
-std::optional<uint64_t> number_after(const std::string &name, const std::string &prefix) {
-    if (name.compare(0, prefix.size(), prefix) != 0) {
-        return std::nullopt;
-    }
-    return Reader::leading_number(name.substr(prefix.size()));
-}
-
-// "Node 0 MemTotal:  5728460 kB" or "MemTotal:  5728460 kB"
-uint64_t memory_total(const std::optional<std::string> &text) {
-    static const std::string name = "MemTotal:";
-    const std::size_t place = text ? text->find(name) : std::string::npos;
+// "Node 0 MemTotal:  5728460 kB" or "MemTotal:  5728460 kB", in bytes.
+uint64_t memory_field(const std::optional<std::string> &text, const std::string &name) {
+    const std::size_t place = text ? text->find(name + ":") : std::string::npos;
     if (place == std::string::npos) {
         return 0;
     }
-    return Reader::leading_number(text->substr(place + name.size())).value_or(0) * kibibyte;
+    const uint64_t kib = leading_number(text->substr(place + name.size() + 1)).value_or(0);
+    return std::min(kib, std::numeric_limits<uint64_t>::max() / kibibyte) * kibibyte;
 }
 
 std::vector<near_huge_pool> read_huge_pools(const Reader &read, const std::string &folder) {
+    static const std::string prefix = "hugepages-";
     std::vector<near_huge_pool> pools;
     for (const std::string &name : read.list(folder)) {
-        const std::optional<uint64_t> size = number_after(name, "hugepages-");
-        if (size) {
-            pools.push_back({*size * kibibyte,
-                             read.number(format("%s/%s/nr_hugepages", folder.c_str(), name.c_str())).value_or(0)});
+        const std::optional<uint64_t> size =
+            name.compare(0, prefix.size(), prefix) == 0 ? leading_number(name.substr(prefix.size())) : std::nullopt;
+        if (size && *size <= std::numeric_limits<uint64_t>::max() / kibibyte) {
+            pools.push_back({*size * kibibyte, read.number(folder + "/" + name + "/nr_hugepages").value_or(0)});
         }
     }
     std::sort(pools.begin(), pools.end(),
@@ -85,133 +40,242 @@ std::vector<near_huge_pool> read_huge_pools(const Reader &read, const std::strin
     return pools;
 }
 
-// Class 0 is the nearest initiators of any kind, class 1 the nearest that are CPUs.
-std::vector<SysfsInitiator> read_initiators(const Reader &read, const std::string &node) {
-    std::vector<SysfsInitiator> initiators;
-    for (const char *access : {"/access1/initiators", "/access0/initiators"}) {
-        const std::string folder = node + access;
-        SysfsInitiator facts;
-        facts.bandwidth_mib_per_s = read.number(folder + "/read_bandwidth").value_or(0);
-        facts.latency_ns = read.number(folder + "/read_latency").value_or(0);
-        if (facts.bandwidth_mib_per_s == 0 && facts.latency_ns == 0) {
-            continue;
-        }
-        for (const std::string &name : read.list(folder)) {
-            const std::optional<uint64_t> number = number_after(name, "node");
-            if (number) {
-                facts.node = static_cast<uint32_t>(*number);
-                initiators.push_back(facts);
-            }
-        }
-    }
-    return initiators;
-}
-
-std::vector<uint32_t> read_distances(const std::optional<std::string> &text) {
-    std::vector<uint32_t> distances;
-    const std::string &line = text ? *text : std::string();
-    for (std::size_t place = 0; place < line.size();) {
-        const std::size_t end = std::min(line.find_first_of(" \n", place), line.size());
-        if (end > place) {
-            const uint64_t value = Reader::leading_number(line.substr(place, end - place)).value_or(0);
-            distances.push_back(static_cast<uint32_t>(std::min<uint64_t>(value, std::numeric_limits<uint32_t>::max())));
-        }
-        place = end + 1;
-    }
-    return distances;
-}
-
-SysfsNode read_node(const Reader &read, uint32_t number) {
-    const std::string folder = "/sys/devices/system/node/node" + std::to_string(number);
-    SysfsNode node;
-    node.number = number;
-    node.cpus = read.set(folder + "/cpulist").value_or(NumberSet());
-    node.memory_bytes = memory_total(read.text(folder + "/meminfo"));
-    node.distances = read_distances(read.text(folder + "/distance"));
-    node.huge_pools = read_huge_pools(read, folder + "/hugepages");
-    node.initiators = read_initiators(read, folder);
-    return node;
-}
-
-// The level 3 cache where there is one, else the largest below it: what CPUs share at last.
-void read_cache(const Reader &read, const std::string &folder, SysfsCpu &cpu) {
-    for (const std::string &name : read.list(folder)) {
-        const std::string index = format("%s/%s", folder.c_str(), name.c_str());
-        const auto level = static_cast<uint32_t>(read.number(index + "/level").value_or(0));
-        const std::string type = read.text(index + "/type").value_or("");
-        if (level <= cpu.cache_level || level > 3 || type.compare(0, 11, "Instruction") == 0) {
-            continue;
-        }
-        const NumberSet shared = read.set(index + "/shared_cpu_list").value_or(NumberSet());
-        if (!shared.empty()) {
-            cpu.cache = shared;
-            cpu.cache_level = level;
-            cpu.cache_bytes = read.number(index + "/size").value_or(0) * kibibyte;
-        }
-    }
-}
-
-NumberSet first_set(const Reader &read, const std::string &folder, const char *name, const char *old_name) {
-    std::optional<NumberSet> set = read.set(folder + name);
-    if (!set) {
-        set = read.set(folder + old_name);
-    }
-    return set.value_or(NumberSet());
-}
-
-} // namespace
-
-std::optional<std::string> proc_field(const std::string &text, const std::string &name) {
-    const std::string key = name + ":";
-    std::size_t place = 0;
-    while (text.compare(place, key.size(), key) != 0) {
-        place = text.find('\n', place);
-        if (place == std::string::npos) {
-            return std::nullopt;
-        }
-        place++;
-    }
-    const std::size_t end = std::min(text.find('\n', place), text.size());
-    const std::size_t begin = std::min(text.find_first_not_of(" \t", place + key.size()), end);
-    return text.substr(begin, end - begin);
-}
-
-NumberSet SysfsMachine::node_numbers() const {
+NumberSet linked_nodes(const Reader &read, const std::string &folder) {
     std::vector<uint32_t> numbers;
-    for (const SysfsNode &node : nodes) {
-        numbers.push_back(node.number);
+    for (const std::string &name : read.list(folder)) {
+        if (const std::optional<uint32_t> number = number_after(name, "node")) {
+            numbers.push_back(*number);
+        }
     }
     return NumberSet(std::move(numbers));
 }
 
-SysfsMachine read_sysfs(FilePort &files, const std::string &root) {
-    const Reader read(files, root);
-    SysfsMachine machine;
-    machine.cpus = read.set("/sys/devices/system/cpu/online").value_or(NumberSet());
-    for (const uint32_t number : read.set("/sys/devices/system/node/online").value_or(NumberSet())) {
-        machine.nodes.push_back(read_node(read, number));
+// HMAT. Class 1 is the nearest initiators that are CPUs, class 0 the nearest of any kind.
+void read_initiators(const Reader &read, const std::string &folder, Node &node) {
+    for (const char *access : {"/access1/initiators", "/access0/initiators"}) {
+        const std::string place = folder + access;
+        const NumberSet nodes = linked_nodes(read, place);
+        MemoryAccess figures;
+        figures.read_mib_per_s = read.number(place + "/read_bandwidth").value_or(0);
+        figures.write_mib_per_s = read.number(place + "/write_bandwidth").value_or(0);
+        figures.read_ns = read.number(place + "/read_latency").value_or(0);
+        figures.write_ns = read.number(place + "/write_latency").value_or(0);
+        if (nodes.empty()) {
+            continue;
+        }
+        if (node.initiators.empty()) {
+            node.initiators = nodes;
+        }
+        for (const uint32_t from : nodes) {
+            figures.from = from;
+            const bool known = std::any_of(node.accesses.begin(), node.accesses.end(),
+                                           [&](const MemoryAccess &other) { return other.from == from; });
+            const bool said =
+                figures.read_mib_per_s + figures.write_mib_per_s + figures.read_ns + figures.write_ns != 0;
+            if (said && !known) {
+                node.accesses.push_back(figures);
+            }
+        }
     }
-    machine.memory_bytes = memory_total(read.text("/proc/meminfo"));
-    if (const std::optional<std::string> status = read.text("/proc/self/status")) {
-        const std::optional<std::string> cpus = proc_field(*status, "Cpus_allowed_list");
-        const std::optional<std::string> nodes = proc_field(*status, "Mems_allowed_list");
-        machine.allowed.cpus = cpus ? NumberSet::parse(*cpus) : std::nullopt;
-        machine.allowed.nodes = nodes ? NumberSet::parse(*nodes) : std::nullopt;
-    }
-    return machine;
+    std::sort(node.accesses.begin(), node.accesses.end(),
+              [](const MemoryAccess &a, const MemoryAccess &b) { return a.from < b.from; });
 }
 
-void read_sysfs_cpus(FilePort &files, const std::string &root, SysfsMachine &machine) {
-    const Reader read(files, root);
-    for (const uint32_t number : machine.cpus) {
-        const std::string folder = "/sys/devices/system/cpu/cpu" + std::to_string(number);
-        SysfsCpu cpu;
-        cpu.number = number;
-        cpu.core = first_set(read, folder + "/topology", "/core_cpus_list", "/thread_siblings_list");
-        cpu.package = first_set(read, folder + "/topology", "/package_cpus_list", "/core_siblings_list");
-        read_cache(read, folder + "/cache", cpu);
-        machine.details.push_back(std::move(cpu));
+uint64_t read_memory_side_cache(const Reader &read, const std::string &folder) {
+    uint64_t bytes = 0;
+    for (const std::string &name : read.list(folder + "/memory_side_cache")) {
+        if (number_after(name, "index")) {
+            bytes = std::max(bytes, read.number(folder + "/memory_side_cache/" + name + "/size").value_or(0));
+        }
     }
+    return bytes;
+}
+
+Node read_node(const Reader &read, uint32_t number, const NumberSet &cpus) {
+    const std::string folder = node_folder + "/node" + std::to_string(number);
+    Node node;
+    node.number = number;
+    node.cpus = read.set(folder + "/cpulist", folder + "/cpumap").value_or(NumberSet()).intersect(cpus);
+    node.memory_bytes = memory_field(read.text(folder + "/meminfo"), "MemTotal");
+    node.huge_pools = read_huge_pools(read, folder + "/hugepages");
+    node.memory_side_cache_bytes = read_memory_side_cache(read, folder);
+    read_initiators(read, folder, node);
+    return node;
+}
+
+std::vector<uint32_t> numbers_in(const std::string &line) {
+    std::vector<uint32_t> numbers;
+    for (std::size_t place = 0; place < line.size() && numbers.size() < most_nodes;) {
+        const std::size_t end = std::min(line.find_first_of(" \n", place), line.size());
+        if (end > place) {
+            const uint64_t value = leading_number(line.substr(place, end - place)).value_or(0);
+            numbers.push_back(static_cast<uint32_t>(std::min<uint64_t>(value, std::numeric_limits<uint32_t>::max())));
+        }
+        place = end + 1;
+    }
+    return numbers;
+}
+
+// One row of the distances: of the online nodes in ascending order, so that the n-th is not that of node n. Some
+// kernels list those that are only possible too.
+void read_distances(const Reader &read, uint32_t number, const NumberSet &online, const NumberSet &possible,
+                    std::vector<uint32_t> &distances) {
+    const std::vector<uint32_t> row =
+        numbers_in(read.text(node_folder + "/node" + std::to_string(number) + "/distance").value_or(""));
+    const NumberSet &listed = row.size() == possible.size() && possible.contains_all(online) ? possible : online;
+    for (std::size_t i = 0; i < listed.size(); i++) {
+        if (online.contains(listed[i])) {
+            distances.push_back(i < row.size() ? row[i] : 0);
+        }
+    }
+}
+
+// Some recorded machines lack the file `online`; the folders say the same, and those of CPUs have a file of that name.
+// What is there and not understood is nothing.
+NumberSet read_numbers(const Reader &read, const std::string &folder, const std::string &prefix) {
+    if (const std::optional<std::string> online = read.text(folder + "/online")) {
+        return NumberSet::parse(*online).value_or(NumberSet());
+    }
+    std::vector<uint32_t> numbers;
+    for (const std::string &name : read.list(folder)) {
+        const std::optional<uint32_t> number = number_after(name, prefix);
+        if (number && read.number(folder + "/" + name + "/online").value_or(1) != 0) {
+            numbers.push_back(*number);
+        }
+    }
+    return NumberSet(std::move(numbers));
+}
+
+Done read_nodes(const Reader &read, MachineFacts &facts) {
+    const NumberSet numbers = read_numbers(read, node_folder, "node");
+    if (Done ok = check_node_numbers(numbers); !ok) {
+        return ok;
+    }
+    const NumberSet possible = read.set(node_folder + "/possible").value_or(numbers);
+    NumberSet taken; // a CPU is of one node
+    for (const uint32_t number : numbers) {
+        Node node = read_node(read, number, facts.cpus);
+        node.cpus = node.cpus.subtract(taken);
+        taken = taken.unite(node.cpus);
+        facts.nodes.push_back(std::move(node));
+        read_distances(read, number, numbers, possible, facts.distances);
+    }
+    if (std::all_of(facts.distances.begin(), facts.distances.end(), [](uint32_t one) { return one == 0; })) {
+        facts.distances.clear();
+    }
+    return {};
+}
+
+// The size of a base page is in no file of /sys, but the same count stands in one file as pages and in another as KiB.
+uint64_t recorded_page_bytes(const Reader &read, const MachineFacts &facts) {
+    static constexpr std::array<uint64_t, 3> sizes = {4 * kibibyte, 16 * kibibyte, 64 * kibibyte};
+    for (const Node &node : facts.nodes) {
+        const std::string folder = node_folder + "/node" + std::to_string(node.number);
+        const uint64_t bytes = memory_field(read.text(folder + "/meminfo"), "MemFree");
+        const std::string vmstat = read.text(folder + "/vmstat").value_or("");
+        const std::size_t place = vmstat.find("nr_free_pages ");
+        const uint64_t pages = place == std::string::npos ? 0 : leading_number(vmstat.substr(place + 14)).value_or(0);
+        if (pages != 0 && bytes != 0) { // read at two moments, so only near
+            return *std::min_element(sizes.begin(), sizes.end(), [&](uint64_t a, uint64_t b) {
+                const auto off = [&](uint64_t size) {
+                    return std::max(size * pages, bytes) / std::min(size * pages, bytes);
+                };
+                return off(a) < off(b);
+            });
+        }
+    }
+    const uint64_t mapped = memory_field(read.beginning("/proc/self/smaps"), "KernelPageSize");
+    return mapped != 0 ? mapped : sizes[0];
+}
+
+void read_allowed(const Reader &read, MachineFacts &facts) {
+    const std::string status = read.text("/proc/self/status").value_or("");
+    const std::optional<std::string> cpus = proc_field(status, "Cpus_allowed_list");
+    const std::optional<std::string> nodes = proc_field(status, "Mems_allowed_list");
+    facts.allowed_cpus = cpus ? NumberSet::parse(*cpus) : std::nullopt;
+    facts.allowed_nodes = nodes ? NumberSet::parse(*nodes) : std::nullopt;
+}
+
+// Which CPUs are online. The affinity is the kernel's own answer: where it has a CPU that the file does not name, the
+// file is another's (containers show files of their own), and what the nodes list is believed in its place.
+Done read_online(const Reader &read, const Ports &ports, bool live, MachineFacts &facts) {
+    facts.cpus = read_numbers(read, cpu_folder, "cpu");
+    NumberSet affinity; // within the cpuset: the kernel sees to that. Not the caller's, which may be pinned by now
+    if (live && ports.affinity.get_process(&affinity) == 0 && !affinity.empty()) {
+        facts.allowed_cpus = affinity;
+        if (facts.cpus.empty() || !facts.cpus.contains_all(affinity)) {
+            NumberSet listed;
+            for (const uint32_t node : read_numbers(read, node_folder, "node")) {
+                const std::string folder = node_folder + "/node" + std::to_string(node);
+                listed = listed.unite(read.set(folder + "/cpulist", folder + "/cpumap").value_or(NumberSet()));
+            }
+            facts.cpus = listed.unite(affinity);
+            facts.basis |= NEAR_BASIS_AFFINITY;
+        }
+    }
+    if (facts.cpus.empty()) {
+        const std::string file = read.root() + cpu_folder + "/online";
+        return read.text(cpu_folder + "/online")
+                   ? fail(NEAR_E_TOPOLOGY, "%s names no CPU", file.c_str())
+                   : fail_system(ENOENT, "cannot read %s; the folder must hold what /sys and /proc show", file.c_str());
+    }
+    return check_cpu_numbers(facts.cpus);
+}
+
+// Whether what the kernel says of nodes by other ways fits what /sys shows.
+void look_for_doubt(const Ports &ports, MachineFacts &facts) {
+    uint32_t cpu = 0;
+    uint32_t node = 0;
+    const bool asked = ports.affinity.current(&cpu, &node) == 0;
+    const NumberSet shown = facts.node_numbers();
+    if (facts.allowed_nodes && !shown.contains_all(*facts.allowed_nodes)) {
+        facts.doubt = format("/sys shows %s, and the kernel lets this process have memory of nodes %s (Mems_allowed)",
+                             facts.synthetic_node ? "no nodes" : ("nodes " + shown.text()).c_str(),
+                             facts.allowed_nodes->text().c_str());
+    } else if (asked && !shown.contains(node)) {
+        facts.doubt = format("/sys shows %s, and getcpu() says node %u",
+                             facts.synthetic_node ? "no nodes" : ("nodes " + shown.text()).c_str(), node);
+    } else if (facts.synthetic_node && (!asked || !facts.allowed_nodes)) {
+        facts.doubt = format("/sys shows no nodes, and %s cannot be asked whether there are more than one",
+                             asked ? "Mems_allowed" : "getcpu()");
+    }
+    if (facts.synthetic_node && facts.doubt.empty()) {
+        facts.basis |= NEAR_BASIS_MEMS_ALLOWED | NEAR_BASIS_GETCPU;
+    }
+}
+
+// The number of the one node of a machine that shows none: what the kernel calls it, where it says that there is one.
+uint32_t whole_number(const MachineFacts &facts) {
+    return facts.allowed_nodes && facts.allowed_nodes->size() == 1 ? (*facts.allowed_nodes)[0] : 0;
+}
+
+} // namespace
+
+Result<MachineFacts> read_sysfs(const Ports &ports, const std::string &root, bool live) {
+    const Reader read(ports.files, root);
+    MachineFacts facts;
+    facts.this_machine = live;
+    read_allowed(read, facts);
+    if (Done ok = read_online(read, ports, live, facts); !ok) {
+        return ok.error();
+    }
+    if ((facts.basis & NEAR_BASIS_AFFINITY) == 0 || read.has_folder(node_folder)) {
+        facts.basis |= NEAR_BASIS_SYSFS;
+    }
+    if (Done ok = read_nodes(read, facts); !ok) {
+        return ok.error();
+    }
+    facts.memory_bytes = memory_field(read.text("/proc/meminfo"), "MemTotal");
+    facts.page_bytes = live ? base_page_bytes() : recorded_page_bytes(read, facts);
+    if (facts.nodes.empty()) {
+        give_a_node(facts, whole_number(facts));
+    }
+    if (live) {
+        look_for_doubt(ports, facts);
+    }
+    read_sysfs_cpus(read, facts);
+    read_sysfs_memory(read, facts);
+    return read.outcome() ? Result<MachineFacts>(std::move(facts)) : read.outcome().error();
 }
 
 } // namespace nearpool

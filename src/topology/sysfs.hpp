@@ -1,69 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel's own account of a machine, read through the file port. On this machine it has the last word on nodes
-// (hwloc gives a memory-only node the CPUs near it, for one); for another root of /sys it is the only account there is,
-// because hwloc takes a root from the environment alone.
+// The kernel's own account of a machine: files of /sys and /proc, of this machine or under another root. hwloc is not
+// asked for those: it ends the program or prints where a part of /sys is masked or contradicts another, takes a root
+// from the environment alone, and gives a memory-only node the CPUs near it.
 #pragma once
 
-#include "base/error.hpp"
-#include "base/number_set.hpp"
-#include "sys/ports.hpp"
-
-#include <nearpool/topology.h>
-
-#include <optional>
-#include <string>
-#include <vector>
+#include "topology/facts.hpp"
+#include "topology/reader.hpp"
 
 namespace nearpool {
 
-// HMAT: how the best initiators of a node reach its memory.
-struct SysfsInitiator {
-    uint32_t node = 0;
-    uint64_t bandwidth_mib_per_s = 0;
-    uint64_t latency_ns = 0;
-};
+// `live`: this machine, of which the affinity knows more than the files. What is missing is read another way, or is
+// empty. NEAR_E_TOPOLOGY: a limit is exceeded; NEAR_E_SYSTEM: nothing names a CPU.
+Result<MachineFacts> read_sysfs(const Ports &ports, const std::string &root, bool live);
 
-struct SysfsNode {
-    uint32_t number = 0;
-    NumberSet cpus;
-    uint64_t memory_bytes = 0;
-    std::vector<uint32_t> distances; // to the online nodes in ascending order; may be short
-    std::vector<near_huge_pool> huge_pools;
-    std::vector<SysfsInitiator> initiators;
-};
+// Cores, packages, last-level caches and kinds of cores, of facts.cpus.
+void read_sysfs_cpus(const Reader &read, MachineFacts &facts);
 
-struct SysfsCpu {
-    uint32_t number = 0;
-    NumberSet core;    // the CPUs of its core, and so on
-    NumberSet package; // empty: not said
-    NumberSet cache;   // empty: not said
-    uint32_t cache_level = 0;
-    uint64_t cache_bytes = 0;
-};
-
-// What a process of that machine may use; empty where it is not said.
-struct SysfsAllowed {
-    std::optional<NumberSet> cpus;
-    std::optional<NumberSet> nodes;
-};
-
-struct SysfsMachine {
-    NumberSet cpus;                // online
-    std::vector<SysfsNode> nodes;  // ascending; empty: this kernel shows none
-    std::vector<SysfsCpu> details; // of the CPUs, where asked for
-    uint64_t memory_bytes = 0;     // of the whole machine
-    SysfsAllowed allowed;
-
-    NumberSet node_numbers() const;
-};
-
-// All but the details of CPUs. `root` is "" for this machine. Never fails: what is not there is empty.
-SysfsMachine read_sysfs(FilePort &files, const std::string &root);
-
-// Cores, packages and last-level caches.
-void read_sysfs_cpus(FilePort &files, const std::string &root, SysfsMachine &machine);
-
-// "Name:   value" of a file of /proc, without the blanks.
-std::optional<std::string> proc_field(const std::string &text, const std::string &name);
+// The kinds of memory, of facts.nodes whose CPUs are known.
+void read_sysfs_memory(const Reader &read, MachineFacts &facts);
 
 } // namespace nearpool

@@ -4,8 +4,6 @@
 
 #include "base/text.hpp"
 
-#include <algorithm>
-
 namespace nearpool {
 namespace {
 
@@ -53,6 +51,18 @@ std::string node_line(const Node &node) {
     if (node.package != NEAR_NODE_UNKNOWN) {
         line += format(", package %u", node.package);
     }
+    if (node.memory.kind != NEAR_MEMORY_DRAM && node.memory_bytes != 0) { // unknown is said only where somebody says so
+        const bool said = node.memory.source != NEAR_KIND_SOURCE_NONE;
+        line += said ? format(", kind %s (%s)", memory_kind_name(node.memory.kind),
+                              memory_kind_source_name(node.memory.source))
+                     : std::string();
+    }
+    if (node.memory_side_cache_bytes != 0) {
+        line += ", memory-side cache of " + bytes_text(node.memory_side_cache_bytes);
+    }
+    if (node.cpus.empty() && node.nearest_with_cpus != NEAR_NODE_UNKNOWN) {
+        line += format(", served by node %u", node.nearest_with_cpus);
+    }
     for (const near_huge_pool &pool : node.huge_pools) {
         if (pool.page_count != 0) {
             line += format(", %llu huge pages of ", static_cast<unsigned long long>(pool.page_count)) +
@@ -77,23 +87,36 @@ std::string matrix(const Topology &topology) {
     return text + "\n";
 }
 
+std::string figure(uint64_t value, const char *unit) {
+    return value == 0 ? std::string() : format(" %llu %s", static_cast<unsigned long long>(value), unit);
+}
+
 std::string memory_figures(const Topology &topology) {
     std::string text;
-    for (const Node &from : topology.nodes()) {
-        for (const Node &to : topology.nodes()) {
-            const Link &link = topology.link(from.number, to.number);
-            if (link.bandwidth_mib_per_s != 0 || link.latency_ns != 0) {
-                text += format("from node %u to the memory of node %u:", from.number, to.number);
-                text += link.bandwidth_mib_per_s == 0
-                            ? ""
-                            : format(" %llu MiB/s", static_cast<unsigned long long>(link.bandwidth_mib_per_s));
-                text +=
-                    link.latency_ns == 0 ? "" : format(" %llu ns", static_cast<unsigned long long>(link.latency_ns));
-                text += "\n";
+    for (const Node &to : topology.nodes()) {
+        for (const MemoryAccess &access : to.accesses) {
+            text += format("from node %u to the memory of node %u:", access.from, to.number);
+            text += figure(access.read_mib_per_s, "MiB/s") + figure(access.read_ns, "ns");
+            if (access.write_mib_per_s != 0 || access.write_ns != 0) {
+                text += ", writes" + figure(access.write_mib_per_s, "MiB/s") + figure(access.write_ns, "ns");
             }
+            text += "\n";
         }
     }
     return text;
+}
+
+std::string core_kinds_line(const Topology &topology) {
+    std::vector<uint32_t> fast;
+    std::vector<uint32_t> efficient;
+    for (const Cpu &cpu : topology.cpus()) {
+        if (cpu.core_kind != NEAR_CORE_UNKNOWN) {
+            (cpu.core_kind == NEAR_CORE_PERFORMANCE ? fast : efficient).push_back(cpu.number);
+        }
+    }
+    return fast.empty() ? std::string()
+                        : "performance cores: CPUs " + NumberSet(std::move(fast)).text() + "; efficient cores: CPUs " +
+                              NumberSet(std::move(efficient)).text() + "\n";
 }
 
 } // namespace
@@ -103,8 +126,9 @@ std::string Topology::text() const {
     for (const Node &node : nodes_) {
         text += node_line(node);
     }
-    const bool known = std::any_of(links_.begin(), links_.end(), [](const Link &link) { return link.distance != 0; });
-    return text + (known ? matrix(*this) : "distances: not known\n") + memory_figures(*this);
+    text += doubt_.empty() ? "" : "not certain: " + doubt_ + "\n";
+    text += core_kinds_line(*this);
+    return text + (distances_known() != Known::none ? matrix(*this) : "distances: not known\n") + memory_figures(*this);
 }
 
 } // namespace nearpool

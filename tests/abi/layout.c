@@ -24,6 +24,7 @@
 #include <nearpool/stream_pool_work.h>
 #include <nearpool/task.h>
 #include <nearpool/topology.h>
+#include <nearpool/topology_memory.h>
 #include <nearpool/topology_query.h>
 #include <nearpool/version.h>
 #include <stddef.h>
@@ -105,7 +106,7 @@ OFFSET(device_pool_skipped, status, 8);
 OFFSET(device_pool_skipped, native_code, 12);
 OFFSET(device_pool_skipped, reason, 16);
 
-SIZE(numa_pool_options, 96);
+SIZE(numa_pool_options, 104);
 OFFSET(numa_pool_options, struct_size, 0);
 OFFSET(numa_pool_options, steal_policy, 4);
 OFFSET(numa_pool_options, topology, 8);
@@ -120,6 +121,8 @@ OFFSET(numa_pool_options, thread_start, 64);
 OFFSET(numa_pool_options, thread_stop, 72);
 OFFSET(numa_pool_options, user_data, 80);
 OFFSET(numa_pool_options, pinned_limit_bytes, 88);
+OFFSET(numa_pool_options, core_kind, 96);
+OFFSET(numa_pool_options, reserved, 100);
 
 SIZE(numa_pool_group_counts, 40);
 OFFSET(numa_pool_group_counts, struct_size, 0);
@@ -280,7 +283,7 @@ OFFSET(near_topology_options, struct_size, 0);
 OFFSET(near_topology_options, source, 4);
 OFFSET(near_topology_options, text, 8);
 
-SIZE(near_topology_info, 48);
+SIZE(near_topology_info, 344);
 OFFSET(near_topology_info, struct_size, 0);
 OFFSET(near_topology_info, this_machine, 4);
 OFFSET(near_topology_info, synthetic_node, 8);
@@ -292,8 +295,12 @@ OFFSET(near_topology_info, package_count, 28);
 OFFSET(near_topology_info, cache_count, 32);
 OFFSET(near_topology_info, page_bytes, 36);
 OFFSET(near_topology_info, memory_bytes, 40);
+OFFSET(near_topology_info, basis, 48);
+OFFSET(near_topology_info, reserved, 52);
+OFFSET(near_topology_info, basis_text, 56);
+OFFSET(near_topology_info, doubt, 152);
 
-SIZE(near_node_info, 32);
+SIZE(near_node_info, 56);
 OFFSET(near_node_info, struct_size, 0);
 OFFSET(near_node_info, node, 4);
 OFFSET(near_node_info, package, 8);
@@ -301,8 +308,13 @@ OFFSET(near_node_info, cpu_count, 12);
 OFFSET(near_node_info, allowed_cpus, 16);
 OFFSET(near_node_info, memory_allowed, 20);
 OFFSET(near_node_info, memory_bytes, 24);
+OFFSET(near_node_info, memory_kind, 32);
+OFFSET(near_node_info, kind_source, 36);
+OFFSET(near_node_info, memory_by_default, 40);
+OFFSET(near_node_info, nearest_with_cpus, 44);
+OFFSET(near_node_info, memory_side_cache_bytes, 48);
 
-SIZE(near_cpu_info, 32);
+SIZE(near_cpu_info, 40);
 OFFSET(near_cpu_info, struct_size, 0);
 OFFSET(near_cpu_info, cpu, 4);
 OFFSET(near_cpu_info, node, 8);
@@ -311,12 +323,16 @@ OFFSET(near_cpu_info, package, 16);
 OFFSET(near_cpu_info, cache, 20);
 OFFSET(near_cpu_info, smt, 24);
 OFFSET(near_cpu_info, allowed, 28);
+OFFSET(near_cpu_info, core_kind, 32);
+OFFSET(near_cpu_info, reserved, 36);
 
-SIZE(near_link, 24);
+SIZE(near_link, 40);
 OFFSET(near_link, struct_size, 0);
 OFFSET(near_link, distance, 4);
 OFFSET(near_link, bandwidth_mib_per_s, 8);
 OFFSET(near_link, latency_ns, 16);
+OFFSET(near_link, write_bandwidth_mib_per_s, 24);
+OFFSET(near_link, write_latency_ns, 32);
 
 SIZE(near_huge_pool, 16);
 OFFSET(near_huge_pool, page_bytes, 0);

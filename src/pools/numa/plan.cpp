@@ -37,6 +37,22 @@ Done check_nodes(const Topology &topology, const Request &request) {
     return {};
 }
 
+// The CPUs of a node on which workers may run.
+NumberSet usable_cpus(const Topology &topology, const Node &node, int32_t core_kind) {
+    if (core_kind == NEAR_CORE_UNKNOWN) {
+        return node.allowed_cpus;
+    }
+    std::vector<uint32_t> cpus;
+    std::copy_if(node.allowed_cpus.begin(), node.allowed_cpus.end(), std::back_inserter(cpus),
+                 [&](uint32_t cpu) { return topology.cpu(cpu)->core_kind == core_kind; });
+    return NumberSet(std::move(cpus));
+}
+
+bool has_cores_of_kind(const Topology &topology, int32_t core_kind) {
+    return std::any_of(topology.nodes().begin(), topology.nodes().end(),
+                       [&](const Node &node) { return !usable_cpus(topology, node, core_kind).empty(); });
+}
+
 // Soft: every node, for one that is not allowed is still served. Strict: those that can have workers.
 std::vector<uint32_t> chosen_nodes(const Topology &topology, const Request &request) {
     if (!request.nodes.empty()) {
@@ -51,7 +67,12 @@ std::vector<uint32_t> chosen_nodes(const Topology &topology, const Request &requ
     return result;
 }
 
-Enforcement why_served(const Node &node, uint32_t serving) {
+Enforcement why_served(const Node &node, uint32_t serving, int32_t core_kind) {
+    if (!node.allowed_cpus.empty()) {
+        return Enforcement::best_effort(NEAR_REASON_NO_CPUS,
+                                        format("node %u has no allowed cores of the kind %s; node %u serves it",
+                                               node.number, core_kind_name(core_kind), serving));
+    }
     if (node.cpus.empty()) {
         return Enforcement::best_effort(
             NEAR_REASON_NO_CPUS,
@@ -62,7 +83,7 @@ Enforcement why_served(const Node &node, uint32_t serving) {
         format("no CPU of node %u is allowed to this process; node %u, the nearest, serves it", node.number, serving));
 }
 
-std::size_t team_of(Plan &plan, const Topology &topology, uint32_t node) {
+std::size_t team_of(Plan &plan, const Topology &topology, uint32_t node, int32_t core_kind) {
     for (std::size_t i = 0; i < plan.teams.size(); i++) {
         if (plan.teams[i].node == node) {
             return i;
@@ -71,23 +92,55 @@ std::size_t team_of(Plan &plan, const Topology &topology, uint32_t node) {
     PlannedTeam team;
     team.node = node;
     team.home = SIZE_MAX;
-    team.cpus = topology.node(node)->allowed_cpus;
+    team.cpus = usable_cpus(topology, *topology.node(node), core_kind);
     plan.teams.push_back(std::move(team));
     return plan.teams.size() - 1;
 }
 
-Done assign_teams(Plan &plan, const Topology &topology, const std::vector<uint32_t> &numbers) {
+uint32_t serving_node(const Topology &topology, uint32_t number, int32_t core_kind) {
+    const uint32_t nearest = topology.nearest_with_allowed_cpus(number);
+    if (core_kind == NEAR_CORE_UNKNOWN || nearest == NEAR_NODE_UNKNOWN ||
+        !usable_cpus(topology, *topology.node(nearest), core_kind).empty()) {
+        return nearest;
+    }
+    for (const uint32_t other : topology.nodes_by_distance(nearest)) {
+        if (!usable_cpus(topology, *topology.node(other), core_kind).empty()) {
+            return other;
+        }
+    }
+    return NEAR_NODE_UNKNOWN;
+}
+
+// Why no node of the pool is as good as asked for; strict: each may be.
+Enforcement limit_of_all(const Topology &topology, const Request &request, int32_t core_kind) {
+    if (!topology.doubt().empty()) {
+        return Enforcement::best_effort(NEAR_REASON_UNKNOWN_NODE, topology.doubt());
+    }
+    if (core_kind != request.core_kind) {
+        return Enforcement::best_effort(NEAR_REASON_NO_CPUS,
+                                        format("the machine shows no allowed cores of the kind %s: all are used",
+                                               core_kind_name(request.core_kind)));
+    }
+    return Enforcement::strict();
+}
+
+Done assign_teams(Plan &plan, const Topology &topology, const Request &request, const std::vector<uint32_t> &numbers) {
+    const int32_t core_kind = has_cores_of_kind(topology, request.core_kind) ? request.core_kind : NEAR_CORE_UNKNOWN;
+    const Enforcement limit = limit_of_all(topology, request, core_kind);
+    if (request.strict && limit.level != NEAR_LEVEL_STRICT) {
+        return fail(NEAR_E_STRICT, "%s", limit.text.c_str());
+    }
     for (const uint32_t number : numbers) {
         const Node &node = *topology.node(number);
-        const uint32_t serving = topology.nearest_with_allowed_cpus(number);
+        const uint32_t serving = serving_node(topology, number, core_kind);
         if (serving == NEAR_NODE_UNKNOWN) {
             return fail(NEAR_E_NO_CPU, "no CPU of this machine may be used by this process");
         }
         PlannedNode planned;
         planned.number = number;
         planned.package = node.package;
-        planned.team = team_of(plan, topology, serving);
-        planned.serving = serving == number ? Enforcement::strict() : why_served(node, serving);
+        planned.team = team_of(plan, topology, serving, core_kind);
+        planned.serving = serving == number ? limit : why_served(node, serving, core_kind);
         plan.nodes.push_back(std::move(planned));
     }
     for (PlannedTeam &team : plan.teams) {
@@ -182,11 +235,14 @@ Result<Plan> make_plan(const Topology &topology, const Request &request) {
     if (request.steal_policy < NUMA_POOL_STEAL_NEAREST || request.steal_policy > NUMA_POOL_STEAL_ANY) {
         return fail(NEAR_E_INVALID, "steal policy %d is none of NUMA_POOL_STEAL_*", request.steal_policy);
     }
+    if (request.core_kind < NEAR_CORE_UNKNOWN || request.core_kind > NEAR_CORE_EFFICIENT) {
+        return fail(NEAR_E_INVALID, "core kind %d is none of NEAR_CORE_*", request.core_kind);
+    }
     if (Done ok = check_nodes(topology, request); !ok) {
         return ok.error();
     }
     Plan plan;
-    if (Done ok = assign_teams(plan, topology, chosen_nodes(topology, request)); !ok) {
+    if (Done ok = assign_teams(plan, topology, request, chosen_nodes(topology, request)); !ok) {
         return ok.error();
     }
     if (plan.nodes.empty()) {

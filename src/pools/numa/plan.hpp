@@ -19,7 +19,8 @@ struct Request {
     std::vector<uint32_t> nodes; // empty: all
     uint32_t workers_per_node = 0;
     bool strict = false;
-    std::optional<uint64_t> quota_millis; // CPU quota in thousandths of a CPU
+    int32_t core_kind = NEAR_CORE_UNKNOWN; // unknown: all
+    std::optional<uint64_t> quota_millis;  // CPU quota in thousandths of a CPU
 };
 
 struct PlannedNode {

@@ -12,11 +12,11 @@ namespace {
 
 using namespace cuda;
 
-// Half of the node's memory, or, where it has none, of all.
+// Half of the node's memory, or, where it has none, of all to which memory goes by default.
 uint64_t usual_limit(const Topology &topology, const Node &node) {
     uint64_t bytes = node.memory_bytes;
     for (const Node &other : topology.nodes()) {
-        bytes += node.memory_bytes == 0 ? other.memory_bytes : 0;
+        bytes += node.memory_bytes == 0 && other.memory_by_default ? other.memory_bytes : 0;
     }
     return bytes == 0 ? NEAR_NONE : bytes / 2; // what is not known is no limit
 }

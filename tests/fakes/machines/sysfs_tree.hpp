@@ -41,6 +41,12 @@ public:
 
     void set(const std::string &path, const std::string &text) { files_[path] = text; }
     void remove(const std::string &path) { files_.erase(path); }
+    void remove_folder(const std::string &path) {
+        const auto inside = [&](const std::string &file) { return file.compare(0, path.size() + 1, path + "/") == 0; };
+        for (auto file = files_.begin(); file != files_.end();) {
+            file = inside(file->first) ? files_.erase(file) : std::next(file);
+        }
+    }
     void link(const std::string &path, const std::string &target) { links_[path] = target; }
 
     void allow(const std::string &cpus, const std::string &nodes) {

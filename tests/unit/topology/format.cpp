@@ -47,16 +47,21 @@ TEST(TopologyJson, HoldsEverythingAndParses) {
     EXPECT_EQ(json["nodes"][0]["huge_pools"][0]["page_bytes"], 2 << 20);
     ASSERT_EQ(json["cpus"].size(), 4U);
     EXPECT_EQ(json["cpus"][3]["node"], 1);
-    ASSERT_EQ(json["links"].size(), 16U);
-    EXPECT_EQ(json["links"][2]["distance"], 14);
-    EXPECT_EQ(json["links"][2]["bandwidth_mib_per_s"], 102400);
-    EXPECT_TRUE(json["links"][3]["latency_ns"].is_null());
+    ASSERT_EQ(json["distances"].size(), 4U);
+    EXPECT_EQ(json["distances"][0][2], 14);
+    const auto to_node_2 = std::find_if(json["links"].begin(), json["links"].end(), [](const nlohmann::json &link) {
+        return link["from"] == 0 && link["to"] == 2;
+    });
+    ASSERT_NE(to_node_2, json["links"].end());
+    EXPECT_EQ((*to_node_2)["bandwidth_mib_per_s"], 102400);
+    EXPECT_EQ((*to_node_2)["write_latency_ns"], 120);
+    EXPECT_TRUE(json["nodes"][0]["memory_side_cache_bytes"] == 0);
 }
 
 TEST(TopologyJson, WritesNullForWhatIsNotKnown) {
     const nlohmann::json json = nlohmann::json::parse(synthetic("numa:2 pu:1")->json());
     EXPECT_TRUE(json["nodes"][0]["package"].is_null());
-    EXPECT_TRUE(json["links"][1]["distance"].is_null());
+    EXPECT_TRUE(json["distances"].is_null());
 }
 
 } // namespace

@@ -69,7 +69,7 @@ TEST(SysfsTopology, NodesWithoutCpusAndWithoutMemoryAreThere) {
 
 TEST(SysfsTopology, AMachineThatShowsNoNodesGetsOne) {
     SysfsTree tree({{0, {0, 1}, 4096, {10}, 0}});
-    tree.remove("/sys/devices/system/node/online");
+    tree.remove_folder("/sys/devices/system/node");
     const auto topology = sysfs(tree);
     EXPECT_TRUE(topology->synthetic_node());
     ASSERT_EQ(topology->nodes().size(), 1U);
@@ -112,9 +112,9 @@ TEST(SysfsTopology, HmatFiguresBelongToTheInitiators) {
     tree.set(folder + "/read_latency", "150\n");
     tree.set(folder + "/node0/uevent", "");
     const auto topology = sysfs(tree);
-    EXPECT_EQ(topology->link(0, 3).bandwidth_mib_per_s, 2048U);
-    EXPECT_EQ(topology->link(0, 3).latency_ns, 150U);
-    EXPECT_EQ(topology->link(0, 0).bandwidth_mib_per_s, 0U);
+    EXPECT_EQ(topology->link(0, 3).access.read_mib_per_s, 2048U);
+    EXPECT_EQ(topology->link(0, 3).access.read_ns, 150U);
+    EXPECT_EQ(topology->link(0, 0).access.read_mib_per_s, 0U);
 }
 
 TEST(SysfsTopology, AFolderWithoutSysIsASystemError) {

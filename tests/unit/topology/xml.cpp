@@ -27,9 +27,9 @@ TEST(XmlTopology, AMemoryOnlyNodeHasNoCpusAndItsHmatFigures) {
     EXPECT_TRUE(cpus_of(*topology, 3).empty());
     EXPECT_EQ(topology->cpu(1)->node, 0U);
     EXPECT_EQ(topology->node(3)->package, 1U);
-    EXPECT_EQ(topology->link(0, 2).bandwidth_mib_per_s, 102400U);
-    EXPECT_EQ(topology->link(0, 2).latency_ns, 120U);
-    EXPECT_EQ(topology->link(0, 3).bandwidth_mib_per_s, 0U); // the machine says nothing of that way
+    EXPECT_EQ(topology->link(0, 2).access.read_mib_per_s, 102400U);
+    EXPECT_EQ(topology->link(0, 2).access.read_ns, 120U);
+    EXPECT_EQ(topology->link(0, 3).access.read_mib_per_s, 0U); // the machine says nothing of that way
     EXPECT_EQ(topology->nearest_with_cpus(3), 1U);
 }
 

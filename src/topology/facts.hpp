@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a reader found out about a machine, from /sys or from hwloc: the one thing from which topologies are built.
+#pragma once
+
+#include "base/number_set.hpp"
+#include "topology/topology.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace nearpool {
+
+// CPUs that share a cache.
+struct CacheGroup {
+    NumberSet cpus;
+    CacheFacts facts;
+};
+
+struct MachineFacts {
+    NumberSet cpus;                  // online
+    std::vector<Node> nodes;         // ascending, with what readers fill; empty: the machine shows none
+    std::vector<uint32_t> distances; // row by row in the order of the nodes, 0: not known; empty: none is
+
+    // Each CPU is in at most one group of each sort. A CPU in no core is one of its own; one in no cache shares its
+    // package, else the machine.
+    std::vector<NumberSet> cores;
+    std::vector<NumberSet> packages;
+    std::vector<CacheGroup> caches;
+    NumberSet performance_cpus;
+    NumberSet efficient_cpus;
+
+    uint64_t memory_bytes = 0; // of the whole machine
+    uint64_t page_bytes = 0;   // of a base page
+
+    // What a process of that machine may use; nothing where it is not said.
+    std::optional<NumberSet> allowed_cpus;
+    std::optional<NumberSet> allowed_nodes;
+
+    bool this_machine = false;
+    bool synthetic_node = false;
+    uint32_t basis = 0; // NEAR_BASIS_*
+    std::string doubt;
+
+    NumberSet node_numbers() const;
+    Node *node(uint32_t number);
+};
+
+// One node stands for a machine that shows none.
+void give_a_node(MachineFacts &facts, uint32_t number);
+
+// NEAR_E_TOPOLOGY, with limit and value, where a number or their count is beyond limits.hpp.
+Done check_cpu_numbers(const NumberSet &cpus);
+Done check_node_numbers(const NumberSet &nodes);
+
+} // namespace nearpool

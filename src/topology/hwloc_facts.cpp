@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "topology/hwloc_facts.hpp"
+
+#include "topology/hwloc_info.hpp"
+
+#include <algorithm>
+#include <hwloc/cpukinds.h>
+#include <hwloc/distances.h>
+#include <hwloc/memattrs.h>
+#include <limits>
+#include <map>
+#include <string_view>
+
+namespace nearpool {
+namespace {
+
+template <class Visit> void for_each(hwloc_topology_t topology, hwloc_obj_type_t type, Visit visit) {
+    for (hwloc_obj_t object = hwloc_get_next_obj_by_type(topology, type, nullptr); object != nullptr;
+         object = hwloc_get_next_obj_by_type(topology, type, object)) {
+        visit(object);
+    }
+}
+
+// hwloc lists the pages of a node with the base pages first.
+std::vector<near_huge_pool> huge_pools_of(const hwloc_obj_attr_u::hwloc_numanode_attr_s &facts) {
+    std::vector<near_huge_pool> pools;
+    for (unsigned i = 1; i < facts.page_types_len; i++) {
+        pools.push_back({facts.page_types[i].size, facts.page_types[i].count});
+    }
+    std::sort(pools.begin(), pools.end(),
+              [](const near_huge_pool &a, const near_huge_pool &b) { return a.page_bytes < b.page_bytes; });
+    return pools;
+}
+
+MemoryKind kind_of(const char *subtype) {
+    const std::string_view name = subtype == nullptr ? "" : subtype;
+    struct Known {
+        std::string_view name;
+        int32_t kind;
+    };
+    for (const Known &known :
+         {Known{"DRAM", NEAR_MEMORY_DRAM}, Known{"HBM", NEAR_MEMORY_HBM}, Known{"MCDRAM", NEAR_MEMORY_HBM},
+          Known{"NVM", NEAR_MEMORY_NVM}, Known{"CXL-NVM", NEAR_MEMORY_NVM}, Known{"CXL-DRAM", NEAR_MEMORY_CXL},
+          Known{"CXL", NEAR_MEMORY_CXL}, Known{"GPUMemory", NEAR_MEMORY_GPU}}) {
+        if (name == known.name) {
+            return {known.kind, NEAR_KIND_SOURCE_HWLOC};
+        }
+    }
+    return {};
+}
+
+// Caches in front of memory are objects between the node and the CPUs.
+uint64_t memory_side_cache_of(hwloc_obj_t object) {
+    uint64_t bytes = 0;
+    for (hwloc_obj_t above = object->parent; above != nullptr && above->type == HWLOC_OBJ_MEMCACHE;
+         above = above->parent) {
+        bytes = std::max<uint64_t>(bytes, above->attr->cache.size);
+    }
+    return bytes;
+}
+
+Node read_node(hwloc_obj_t object) {
+    Node node;
+    node.number = object->os_index;
+    node.cpus = numbers_of(object->cpuset);
+    node.near_cpus = node.cpus;
+    node.memory_bytes = object->attr->numanode.local_memory;
+    node.huge_pools = huge_pools_of(object->attr->numanode);
+    node.memory = kind_of(object->subtype);
+    node.memory_side_cache_bytes = memory_side_cache_of(object);
+    return node;
+}
+
+// hwloc gives a memory-only node the CPUs that are near it, so a CPU can be in several sets. For the kernel it is in
+// one. Whose: what nearpool has written says so; else of the node with the fewest CPUs, among those of one that is not
+// known to be something else than DRAM, among those of the lowest number.
+void give_cpus_to_nodes(MachineFacts &facts, const NumberSet &settled) {
+    std::vector<Node *> order;
+    for (Node &node : facts.nodes) {
+        order.push_back(&node);
+    }
+    const auto rank = [&](const Node &node) {
+        const bool special = node.memory.kind != NEAR_MEMORY_UNKNOWN && node.memory.kind != NEAR_MEMORY_DRAM;
+        return std::make_tuple(!settled.contains(node.number), node.cpus.size(), special, node.number);
+    };
+    std::sort(order.begin(), order.end(), [&](const Node *a, const Node *b) { return rank(*a) < rank(*b); });
+    std::map<uint32_t, bool> taken; // by CPU
+    for (Node *node : order) {
+        std::vector<uint32_t> own;
+        std::copy_if(node->cpus.begin(), node->cpus.end(), std::back_inserter(own),
+                     [&](uint32_t cpu) { return taken.emplace(cpu, true).second; });
+        node->cpus = NumberSet(std::move(own));
+        node->near_cpus = node->cpus.empty() ? node->near_cpus : NumberSet();
+    }
+}
+
+void read_nodes(hwloc_topology_t topology, MachineFacts &facts) {
+    NumberSet settled;
+    for_each(topology, HWLOC_OBJ_NUMANODE, [&](hwloc_obj_t object) {
+        Node node = read_node(object);
+        if (read_node_info(object, node)) {
+            settled.add(node.number);
+        }
+        if (facts.page_bytes == 0 && object->attr->numanode.page_types_len != 0) {
+            facts.page_bytes = object->attr->numanode.page_types[0].size;
+        }
+        facts.memory_bytes += node.memory_bytes;
+        facts.nodes.push_back(std::move(node));
+    });
+    std::sort(facts.nodes.begin(), facts.nodes.end(), [](const Node &a, const Node &b) { return a.number < b.number; });
+    give_cpus_to_nodes(facts, settled);
+}
+
+// What the CPUs of this unit share at last: the level 3 cache, else the largest below it. A level 3 cache may span
+// packages. nullptr: no cache is known.
+hwloc_obj_t last_level_cache(hwloc_obj_t unit) {
+    hwloc_obj_t cache = nullptr;
+    for (hwloc_obj_t object = unit; object != nullptr; object = object->parent) {
+        if (hwloc_obj_type_is_dcache(object->type) != 0 && object->attr->cache.depth <= 3) {
+            cache = object;
+        }
+    }
+    return cache;
+}
+
+void read_cpus(hwloc_topology_t topology, MachineFacts &facts) {
+    std::vector<uint32_t> numbers;
+    std::map<hwloc_obj_t, std::vector<uint32_t>> caches;
+    for_each(topology, HWLOC_OBJ_PU, [&](hwloc_obj_t unit) {
+        numbers.push_back(unit->os_index);
+        if (hwloc_obj_t cache = last_level_cache(unit); cache != nullptr) {
+            caches[cache].push_back(unit->os_index);
+        }
+    });
+    facts.cpus = NumberSet(std::move(numbers));
+    for (auto &[cache, cpus] : caches) {
+        facts.caches.push_back({NumberSet(std::move(cpus)), {cache->attr->cache.depth, cache->attr->cache.size}});
+    }
+    for_each(topology, HWLOC_OBJ_CORE, [&](hwloc_obj_t core) { facts.cores.push_back(numbers_of(core->cpuset)); });
+    for_each(topology, HWLOC_OBJ_PACKAGE,
+             [&](hwloc_obj_t package) { facts.packages.push_back(numbers_of(package->cpuset)); });
+}
+
+// Of several kinds hwloc ranks the most efficient first, the fastest last.
+void read_core_kinds(hwloc_topology_t topology, MachineFacts &facts) {
+    const int count = hwloc_cpukinds_get_nr(topology, 0);
+    for (int kind = 0; count > 1 && kind < count; kind++) {
+        const HwlocBitmap cpus((NumberSet()));
+        int efficiency = -1;
+        if (cpukind_of(topology, kind, cpus.get(), &efficiency) && efficiency >= 0) {
+            NumberSet &set = kind == count - 1 ? facts.performance_cpus : facts.efficient_cpus;
+            set = set.unite(numbers_of(cpus.get()));
+        }
+    }
+}
+
+uint32_t saturated(uint64_t value) {
+    return static_cast<uint32_t>(std::min<uint64_t>(value, std::numeric_limits<uint32_t>::max()));
+}
+
+void take_distances(const hwloc_distances_s &matrix, MachineFacts &facts) {
+    std::map<uint32_t, std::size_t> places; // by number
+    for (const Node &node : facts.nodes) {
+        places.emplace(node.number, places.size());
+    }
+    facts.distances.assign(places.size() * places.size(), 0);
+    for (unsigned row = 0; row < matrix.nbobjs; row++) {
+        for (unsigned column = 0; column < matrix.nbobjs; column++) {
+            if (matrix.objs[row] != nullptr && matrix.objs[column] != nullptr) {
+                const std::size_t from = places[matrix.objs[row]->os_index];
+                facts.distances[from * facts.nodes.size() + places[matrix.objs[column]->os_index]] =
+                    saturated(matrix.values[row * matrix.nbobjs + column]);
+            }
+        }
+    }
+}
+
+// The matrix of nodes that is named as the kernel's; else the first that is no bandwidth: hwloc 1 and many programs
+// wrote it without a name.
+void read_distances(hwloc_topology_t topology, MachineFacts &facts) {
+    unsigned count = 0;
+    hwloc_distances_get_by_type(topology, HWLOC_OBJ_NUMANODE, &count, nullptr, 0, 0);
+    std::vector<hwloc_distances_s *> found(count);
+    if (count == 0 || hwloc_distances_get_by_type(topology, HWLOC_OBJ_NUMANODE, &count, found.data(), 0, 0) < 0) {
+        return;
+    }
+    found.resize(std::min<std::size_t>(count, found.size()));
+    const hwloc_distances_s *chosen = nullptr;
+    for (hwloc_distances_s *matrix : found) {
+        const char *name = hwloc_distances_get_name(topology, matrix);
+        const bool kernels = name != nullptr && std::string_view(name) == "NUMALatency";
+        const bool fits = (matrix->kind & HWLOC_DISTANCES_KIND_MEANS_BANDWIDTH) == 0;
+        chosen = kernels || (chosen == nullptr && fits) ? matrix : chosen;
+    }
+    if (chosen != nullptr) {
+        take_distances(*chosen, facts);
+    }
+    for (hwloc_distances_s *matrix : found) {
+        hwloc_distances_release(topology, matrix);
+    }
+}
+
+struct Figure {
+    hwloc_memattr_id_t id;
+    uint64_t MemoryAccess::*field;
+};
+
+// "Bandwidth" and "Latency" are those of reads; hwloc 2.8 and later know those of writes by name.
+std::vector<Figure> figures_of(hwloc_topology_t topology) {
+    std::vector<Figure> figures = {{HWLOC_MEMATTR_ID_BANDWIDTH, &MemoryAccess::read_mib_per_s},
+                                   {HWLOC_MEMATTR_ID_LATENCY, &MemoryAccess::read_ns}};
+    hwloc_memattr_id_t id = 0;
+    if (hwloc_memattr_get_by_name(topology, "WriteBandwidth", &id) == 0) {
+        figures.push_back({id, &MemoryAccess::write_mib_per_s});
+    }
+    if (hwloc_memattr_get_by_name(topology, "WriteLatency", &id) == 0) {
+        figures.push_back({id, &MemoryAccess::write_ns});
+    }
+    return figures;
+}
+
+// A figure that stands for both ways is that of reads.
+void read_accesses(hwloc_topology_t topology, MachineFacts &facts) {
+    const std::vector<Figure> figures = figures_of(topology);
+    for (const Node &from : facts.nodes) {
+        if (from.cpus.empty()) {
+            continue;
+        }
+        const HwlocBitmap cpus(from.cpus);
+        hwloc_location initiator{};
+        initiator.type = HWLOC_LOCATION_TYPE_CPUSET;
+        initiator.location.cpuset = cpus.get();
+        for_each(topology, HWLOC_OBJ_NUMANODE, [&](hwloc_obj_t object) {
+            MemoryAccess access;
+            bool known = false;
+            for (const Figure &figure : figures) {
+                hwloc_uint64_t value = 0;
+                if (hwloc_memattr_get_value(topology, figure.id, object, &initiator, 0, &value) == 0 && value != 0) {
+                    access.*figure.field = value;
+                    known = true;
+                }
+            }
+            if (known) {
+                access.from = from.number;
+                facts.node(object->os_index)->accesses.push_back(access);
+            }
+        });
+    }
+}
+
+// Of a node without CPUs: those that reach it with the highest bandwidth, where there are figures from several.
+void guess_initiators(Node &node) {
+    if (!node.cpus.empty() || !node.initiators.empty() || node.accesses.size() < 2) {
+        return;
+    }
+    uint64_t best = 0;
+    for (const MemoryAccess &access : node.accesses) {
+        best = std::max(best, access.read_mib_per_s);
+    }
+    for (const MemoryAccess &access : node.accesses) {
+        if (best != 0 && access.read_mib_per_s == best) {
+            node.initiators.add(access.from);
+        }
+    }
+}
+
+} // namespace
+
+Result<MachineFacts> read_hwloc(hwloc_topology_t topology) {
+    MachineFacts facts;
+    read_cpus(topology, facts);
+    if (Done ok = check_cpu_numbers(facts.cpus); !ok) {
+        return ok.error();
+    }
+    read_nodes(topology, facts);
+    if (Done ok = check_node_numbers(facts.node_numbers()); !ok) {
+        return ok.error();
+    }
+    if (facts.nodes.empty()) {
+        return fail(NEAR_E_TOPOLOGY, "hwloc shows no NUMA node, not even one for the whole machine");
+    }
+    read_core_kinds(topology, facts);
+    read_distances(topology, facts);
+    read_accesses(topology, facts);
+    for (Node &node : facts.nodes) {
+        guess_initiators(node);
+    }
+    facts.allowed_cpus = numbers_of(hwloc_topology_get_allowed_cpuset(topology));
+    facts.allowed_nodes = numbers_of(hwloc_topology_get_allowed_nodeset(topology));
+    read_machine_info(topology, facts);
+    return facts;
+}
+
+} // namespace nearpool

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "topology/hwloc_info.hpp"
+
+#include "base/text.hpp"
+#include "topology/reader.hpp"
+
+#include <hwloc/cpukinds.h>
+
+namespace nearpool {
+namespace {
+
+constexpr const char *own_cpus = "NearpoolCPUs";
+constexpr const char *near_cpus = "NearpoolNearCPUs";
+constexpr const char *memory_kind = "NearpoolMemoryKind"; // number of the kind, number of who says so
+constexpr const char *initiators = "NearpoolInitiators";
+constexpr const char *memory_side_cache = "NearpoolMemorySideCache"; // bytes
+constexpr const char *distances = "NearpoolDistances";               // a row, where hwloc has no matrix
+constexpr const char *page_size = "NearpoolPageSize";                // bytes
+constexpr const char *basis = "NearpoolBasis";
+constexpr const char *synthetic_node = "NearpoolSyntheticNode";
+constexpr const char *performance_cpus = "NearpoolPerformanceCPUs";
+constexpr const char *efficient_cpus = "NearpoolEfficientCPUs";
+
+void write(hwloc_obj_t object, const char *name, const std::string &value) {
+    if (hwloc_obj_get_info_by_name(object, name) == nullptr) {
+        hwloc_obj_add_info(object, name, value.c_str());
+    }
+}
+
+void write(hwloc_obj_t object, const char *name, const NumberSet &numbers) {
+    write(object, name, numbers.empty() ? "" : numbers.text());
+}
+
+std::string decimal(uint64_t value) {
+    return format("%llu", static_cast<unsigned long long>(value));
+}
+
+std::optional<std::string> text_of(hwloc_obj_t object, const char *name) {
+    const char *value = hwloc_obj_get_info_by_name(object, name);
+    return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
+}
+
+std::optional<NumberSet> set_of(hwloc_obj_t object, const char *name) {
+    const std::optional<std::string> text = text_of(object, name);
+    return text ? NumberSet::parse(*text) : std::nullopt;
+}
+
+std::optional<uint64_t> number_of(hwloc_obj_t object, const char *name) {
+    const std::optional<std::string> text = text_of(object, name);
+    return text ? leading_number(*text) : std::nullopt;
+}
+
+std::string row_text(const Topology &topology, uint32_t from) {
+    std::string text;
+    for (const Node &to : topology.nodes()) {
+        text += (text.empty() ? "" : " ") + std::to_string(topology.link(from, to.number).distance);
+    }
+    return text;
+}
+
+void write_node(hwloc_obj_t object, const Topology &topology, const Node &node) {
+    write(object, own_cpus, node.cpus);
+    if (!node.near_cpus.empty()) {
+        write(object, near_cpus, node.near_cpus);
+    }
+    if (node.memory.source != NEAR_KIND_SOURCE_NONE) {
+        write(object, memory_kind, std::to_string(node.memory.kind) + " " + std::to_string(node.memory.source));
+    }
+    if (!node.initiators.empty()) {
+        write(object, initiators, node.initiators);
+    }
+    if (node.memory_side_cache_bytes != 0) {
+        write(object, memory_side_cache, decimal(node.memory_side_cache_bytes));
+    }
+    const Known known = topology.distances_known();
+    if (known == Known::partly || (known == Known::all && topology.nodes().size() == 1)) {
+        write(object, distances, row_text(topology, node.number));
+    }
+}
+
+NumberSet cpus_of_kind(const Topology &topology, int32_t kind) {
+    std::vector<uint32_t> numbers;
+    for (const Cpu &cpu : topology.cpus()) {
+        if (cpu.core_kind == kind) {
+            numbers.push_back(cpu.number);
+        }
+    }
+    return NumberSet(std::move(numbers));
+}
+
+// Not from a file's word alone: what is no kind or source is nothing.
+MemoryKind kind_of(const std::string &text) {
+    const std::size_t blank = text.find(' ');
+    const uint64_t kind = leading_number(text).value_or(0);
+    const uint64_t source = blank == std::string::npos ? 0 : leading_number(text.substr(blank)).value_or(0);
+    if (kind > NEAR_MEMORY_GPU || source > NEAR_KIND_SOURCE_GUESSED_FROM_GPUS) {
+        return {};
+    }
+    return {static_cast<int32_t>(kind), static_cast<int32_t>(source)};
+}
+
+void read_row(const std::string &text, std::size_t row, MachineFacts &facts) {
+    const std::size_t count = facts.nodes.size();
+    facts.distances.resize(count * count);
+    std::size_t column = 0;
+    for (std::size_t place = 0; place < text.size() && column < count; column++) {
+        const std::size_t end = std::min(text.find(' ', place), text.size());
+        const uint64_t value = leading_number(text.substr(place, end - place)).value_or(0);
+        facts.distances[row * count + column] = value > UINT32_MAX ? UINT32_MAX : static_cast<uint32_t>(value);
+        place = end + 1;
+    }
+}
+
+} // namespace
+
+void write_infos(hwloc_topology_t hwloc, const Topology &topology) {
+    for (const Node &node : topology.nodes()) {
+        if (hwloc_obj_t object = hwloc_get_numanode_obj_by_os_index(hwloc, node.number); object != nullptr) {
+            write_node(object, topology, node);
+        }
+    }
+    hwloc_obj_t root = hwloc_get_root_obj(hwloc);
+    write(root, page_size, decimal(topology.page_bytes()));
+    write(root, basis, std::to_string(topology.basis()));
+    if (topology.synthetic_node()) {
+        write(root, synthetic_node, "1");
+    }
+    if (const NumberSet cpus = cpus_of_kind(topology, NEAR_CORE_PERFORMANCE); !cpus.empty()) {
+        write(root, performance_cpus, cpus);
+        write(root, efficient_cpus, cpus_of_kind(topology, NEAR_CORE_EFFICIENT));
+    }
+}
+
+bool read_node_info(hwloc_obj_t object, Node &node) {
+    const std::optional<NumberSet> cpus = set_of(object, own_cpus);
+    if (!cpus) {
+        return false;
+    }
+    node.cpus = *cpus;
+    node.near_cpus = set_of(object, near_cpus).value_or(NumberSet());
+    node.initiators = set_of(object, initiators).value_or(NumberSet());
+    node.memory_side_cache_bytes = number_of(object, memory_side_cache).value_or(node.memory_side_cache_bytes);
+    if (const std::optional<std::string> kind = text_of(object, memory_kind)) {
+        node.memory = kind_of(*kind);
+    }
+    return true;
+}
+
+void read_machine_info(hwloc_topology_t hwloc, MachineFacts &facts) {
+    hwloc_obj_t root = hwloc_get_root_obj(hwloc);
+    facts.page_bytes = number_of(root, page_size).value_or(facts.page_bytes);
+    facts.basis = static_cast<uint32_t>(number_of(root, basis).value_or(facts.basis));
+    facts.synthetic_node = number_of(root, synthetic_node).value_or(0) == 1;
+    const NumberSet performance = set_of(root, performance_cpus).value_or(NumberSet());
+    if (!performance.empty()) {
+        facts.performance_cpus = performance;
+        facts.efficient_cpus = set_of(root, efficient_cpus).value_or(NumberSet()).subtract(performance);
+    }
+    for (std::size_t row = 0; row < facts.nodes.size(); row++) {
+        hwloc_obj_t object = hwloc_get_numanode_obj_by_os_index(hwloc, facts.nodes[row].number);
+        if (const std::optional<std::string> text = object != nullptr ? text_of(object, distances) : std::nullopt) {
+            read_row(*text, row, facts);
+        }
+    }
+}
+
+bool cpukind_of(hwloc_topology_t hwloc, int kind, hwloc_bitmap_t cpus, int *efficiency) {
+#if HWLOC_API_VERSION >= 0x00030000
+    return hwloc_cpukinds_get_info(hwloc, static_cast<unsigned>(kind), cpus, efficiency, nullptr, 0) == 0;
+#else
+    return hwloc_cpukinds_get_info(hwloc, static_cast<unsigned>(kind), cpus, efficiency, nullptr, nullptr, 0) == 0;
+#endif
+}
+
+} // namespace nearpool

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// What hwloc's XML has no place for travels in info attributes, so that a topology that was written is read again as it
+// was. Programs that do not know them are not disturbed: hwloc keeps infos that it does not know.
+#pragma once
+
+#include "topology/facts.hpp"
+#include "topology/hwloc_handle.hpp"
+
+namespace nearpool {
+
+// Writes facts into a topology of hwloc's that is about to be exported; what is there already stays.
+void write_infos(hwloc_topology_t hwloc, const Topology &topology);
+
+// Whether nearpool has written of this node.
+bool read_node_info(hwloc_obj_t object, Node &node);
+void read_machine_info(hwloc_topology_t hwloc, MachineFacts &facts);
+
+// The CPUs of a kind of core and its rank (-1: not known). hwloc 3 changed the call.
+bool cpukind_of(hwloc_topology_t hwloc, int kind, hwloc_bitmap_t cpus, int *efficiency);
+
+} // namespace nearpool

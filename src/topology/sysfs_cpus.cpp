@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cores, packages and caches from /sys/devices/system/cpu: each file lists the CPUs that share something.
+#include "topology/sysfs.hpp"
+
+#include "base/text.hpp"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+namespace nearpool {
+namespace {
+
+constexpr uint64_t kibibyte = 1024;
+
+using Names = std::initializer_list<const char *>;
+
+// Splits CPUs into groups that do not overlap: a CPU that nobody has claimed yet claims those of its list that nobody
+// has. So only one file of each group is read, and files that contradict each other (they list CPUs that are offline,
+// or were read while CPUs came and went) cost nobody his group. Takes time linear in CPUs and ranges (union-find with
+// path halving: Tarjan and van Leeuwen, "Worst-case analysis of set union algorithms", 1984).
+class Claims {
+public:
+    explicit Claims(const NumberSet &cpus) : cpus_(cpus), next_(cpus.size() + 1) {
+        std::iota(next_.begin(), next_.end(), std::size_t{0});
+    }
+
+    bool is_free(std::size_t place) { return free_from(place) == place; }
+
+    // What is free of `ranges`, and the CPU at `place`, which must be free.
+    NumberSet claim(std::size_t place, const std::vector<NumberRange> &ranges) {
+        std::vector<uint32_t> group;
+        take(place, group);
+        for (const NumberRange &range : ranges) {
+            const auto begin = std::lower_bound(cpus_.begin(), cpus_.end(), range.first);
+            for (std::size_t i = free_from(static_cast<std::size_t>(begin - cpus_.begin()));
+                 i < cpus_.size() && cpus_[i] <= range.last; i = free_from(i)) {
+                take(i, group);
+            }
+        }
+        return NumberSet(std::move(group));
+    }
+
+private:
+    void take(std::size_t place, std::vector<uint32_t> &group) {
+        group.push_back(cpus_[place]);
+        next_[place] = place + 1;
+    }
+
+    // The first place from here on that is free; the end is.
+    std::size_t free_from(std::size_t place) {
+        while (next_[place] != place) {
+            next_[place] = next_[next_[place]];
+            place = next_[place];
+        }
+        return place;
+    }
+
+    const NumberSet &cpus_;
+    std::vector<std::size_t> next_;
+};
+
+std::string cpu_folder(uint32_t cpu) {
+    return "/sys/devices/system/cpu/cpu" + std::to_string(cpu);
+}
+
+// A bitmap as ranges.
+std::vector<NumberRange> ranges_of(const NumberSet &numbers) {
+    std::vector<NumberRange> ranges;
+    for (const uint32_t number : numbers) {
+        if (!ranges.empty() && ranges.back().last + 1 == number) {
+            ranges.back().last = number;
+        } else {
+            ranges.push_back({number, number});
+        }
+    }
+    return ranges;
+}
+
+bool contains(const std::vector<NumberRange> &ranges, uint32_t cpu) {
+    return std::any_of(ranges.begin(), ranges.end(),
+                       [&](const NumberRange &range) { return range.first <= cpu && cpu <= range.last; });
+}
+
+// Of several files that say the same (the kernel renamed them), the first that is there and names the CPU itself. What
+// does not end in "_list" is a bitmap. Empty: none is.
+std::vector<NumberRange> siblings(const Reader &read, const std::string &folder, uint32_t cpu, const Names &names) {
+    for (const std::string name : names) {
+        const bool is_list = name.size() > 5 && name.compare(name.size() - 5, 5, "_list") == 0;
+        const std::string text = read.text(folder + "/" + name).value_or("");
+        std::vector<NumberRange> ranges = is_list ? parse_ranges(text).value_or(std::vector<NumberRange>())
+                                                  : ranges_of(NumberSet::parse_bitmap(text).value_or(NumberSet()));
+        if (contains(ranges, cpu)) {
+            return ranges;
+        }
+    }
+    return {};
+}
+
+std::vector<NumberSet> read_groups(const Reader &read, const NumberSet &cpus, const Names &names) {
+    Claims claims(cpus);
+    std::vector<NumberSet> groups;
+    for (std::size_t i = 0; i < cpus.size(); i++) {
+        if (!claims.is_free(i)) {
+            continue;
+        }
+        const std::vector<NumberRange> ranges = siblings(read, cpu_folder(cpus[i]) + "/topology", cpus[i], names);
+        if (!ranges.empty()) {
+            groups.push_back(claims.claim(i, ranges));
+        }
+    }
+    return groups;
+}
+
+// AMD's processors of family 15h list the two cores of a module as siblings, each with a number of its own.
+std::vector<NumberSet> split_modules(const Reader &read, std::vector<NumberSet> cores) {
+    const std::string processor = read.beginning("/proc/cpuinfo");
+    if (processor.find("AuthenticAMD") == std::string::npos ||
+        processor.find("cpu family\t: 21\n") == std::string::npos) {
+        return cores;
+    }
+    std::vector<NumberSet> split;
+    for (const NumberSet &core : cores) {
+        std::map<uint64_t, std::vector<uint32_t>> by_number;
+        for (const uint32_t cpu : core) {
+            const std::string file = cpu_folder(cpu) + "/topology/core_id";
+            by_number[read.number(file).value_or(0)].push_back(cpu);
+        }
+        for (auto &[number, cpus] : by_number) {
+            split.emplace_back(std::move(cpus));
+        }
+    }
+    return split;
+}
+
+struct FoundCache {
+    CacheFacts facts;
+    std::vector<NumberRange> cpus;
+};
+
+// The level 3 cache where there is one, else the largest below it: what CPUs share at last. Level 0: none is known.
+FoundCache last_level_cache(const Reader &read, uint32_t cpu) {
+    const std::string folder = cpu_folder(cpu) + "/cache";
+    FoundCache found;
+    for (const std::string &name : read.list(folder)) {
+        const std::string index = folder + "/" + name;
+        const auto level = static_cast<uint32_t>(std::min<uint64_t>(read.number(index + "/level").value_or(0), 99));
+        if (level <= found.facts.level || level > 3 ||
+            read.text(index + "/type").value_or("").compare(0, 11, "Instruction") == 0) {
+            continue;
+        }
+        std::vector<NumberRange> shared = siblings(read, index, cpu, {"shared_cpu_list", "shared_cpu_map"});
+        if (!shared.empty()) {
+            const uint64_t kib = std::min<uint64_t>(read.number(index + "/size").value_or(0), UINT64_MAX / kibibyte);
+            found = {{level, kib * kibibyte}, std::move(shared)};
+        }
+    }
+    return found;
+}
+
+std::vector<CacheGroup> read_caches(const Reader &read, const NumberSet &cpus) {
+    Claims claims(cpus);
+    std::vector<CacheGroup> groups;
+    for (std::size_t i = 0; i < cpus.size(); i++) {
+        if (!claims.is_free(i)) {
+            continue;
+        }
+        FoundCache found = last_level_cache(read, cpus[i]);
+        if (found.facts.level != 0) {
+            groups.push_back({claims.claim(i, found.cpus), found.facts});
+        }
+    }
+    return groups;
+}
+
+// Arm's kernels give each CPU a capacity; where they differ, the largest are the performance cores.
+void read_capacities(const Reader &read, MachineFacts &facts) {
+    std::map<uint64_t, std::vector<uint32_t>> by_capacity;
+    for (const uint32_t cpu : facts.cpus) {
+        const std::optional<uint64_t> capacity = read.number(cpu_folder(cpu) + "/cpu_capacity");
+        if (!capacity) { // no kernel gives it for some
+            return;
+        }
+        by_capacity[*capacity].push_back(cpu);
+    }
+    if (by_capacity.size() > 1) {
+        facts.performance_cpus = NumberSet(by_capacity.rbegin()->second);
+        facts.efficient_cpus = facts.cpus.subtract(facts.performance_cpus);
+    }
+}
+
+// Intel's hybrid processors have a counter unit for each kind of core, which lists its CPUs.
+void read_core_kinds(const Reader &read, MachineFacts &facts) {
+    const NumberSet core = read.set("/sys/devices/cpu_core/cpus").value_or(NumberSet()).intersect(facts.cpus);
+    NumberSet atom = read.set("/sys/devices/cpu_atom/cpus").value_or(NumberSet());
+    atom = atom.unite(read.set("/sys/devices/cpu_lowpower/cpus").value_or(NumberSet())).intersect(facts.cpus);
+    if (!core.empty() && !atom.empty() && core.intersect(atom).empty()) {
+        facts.performance_cpus = core;
+        facts.efficient_cpus = atom;
+        return;
+    }
+    read_capacities(read, facts);
+}
+
+} // namespace
+
+void read_sysfs_cpus(const Reader &read, MachineFacts &facts) {
+    facts.cores =
+        split_modules(read, read_groups(read, facts.cpus,
+                                        {"core_cpus_list", "thread_siblings_list", "core_cpus", "thread_siblings"}));
+    facts.packages =
+        read_groups(read, facts.cpus, {"package_cpus_list", "core_siblings_list", "package_cpus", "core_siblings"});
+    facts.caches = read_caches(read, facts.cpus);
+    read_core_kinds(read, facts);
+}
+
+} // namespace nearpool
