@@ -213,6 +213,10 @@ Done read_online(const Reader &read, const Ports &ports, bool live, MachineFacts
             facts.basis |= NEAR_BASIS_AFFINITY;
         }
     }
+    if (facts.cpus.empty() && live) {
+        return fail(NEAR_E_TOPOLOGY, "this machine cannot be read: neither %s/online nor the affinity names a CPU",
+                    cpu_folder.c_str());
+    }
     if (facts.cpus.empty()) {
         const std::string file = read.root() + cpu_folder + "/online";
         return read.text(cpu_folder + "/online")

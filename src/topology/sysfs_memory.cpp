@@ -135,8 +135,8 @@ void guess_from_bandwidth(MachineFacts &facts) {
 void read_sysfs_memory(const Reader &read, MachineFacts &facts) {
     read_nvidia(read, facts);
     read_dax(read, facts);
+    guess_from_bandwidth(facts); // before the tiers, which the kernel makes of the same figures
     read_tiers(read, facts);
-    guess_from_bandwidth(facts);
     guess_coherent_gpus(read, facts);
 }
 
