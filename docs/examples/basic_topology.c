@@ -21,6 +21,7 @@ static void print_head(const near_topology *topology) {
            info.cpu_count, info.allowed_cpus, info.memory_bytes >> 20);
     if (info.synthetic_node)
         printf("(it shows no NUMA node; one stands for all of it)\n");
+    printf("from %s%s%s\n", info.basis_text, info.doubt[0] != '\0' ? "; not certain: " : "", info.doubt);
 }
 
 static void print_cpus(const near_topology *topology, uint32_t node) {
@@ -55,8 +56,12 @@ static void print_node(const near_topology *topology, uint32_t node) {
     printf("node %" PRIu32 "\n", node);
     if (info.package != NEAR_NODE_UNKNOWN)
         printf("  package: %" PRIu32 "\n", info.package);
-    printf("  memory: %" PRIu64 " MiB%s\n", info.memory_bytes >> 20,
-           info.memory_bytes != 0 && !info.memory_allowed ? ", not allowed" : "");
+    printf("  memory: %" PRIu64 " MiB%s, kind %s (%s)%s\n", info.memory_bytes >> 20,
+           info.memory_bytes != 0 && !info.memory_allowed ? ", not allowed" : "",
+           near_memory_kind_name(info.memory_kind), near_memory_kind_source_name(info.kind_source),
+           info.memory_by_default ? "" : ", not by default");
+    if (info.cpu_count == 0 && info.nearest_with_cpus != NEAR_NODE_UNKNOWN)
+        printf("  served by: node %" PRIu32 "\n", info.nearest_with_cpus);
     print_cpus(topology, node);
     print_huge_pools(topology, node);
 }

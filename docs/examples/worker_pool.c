@@ -138,8 +138,9 @@ static bool print_machine(void) {
         status = near_topology_node_info(NULL, near_topology_node_at(NULL, i), &node);
         if (status != NEAR_OK)
             return failed_with("reading a node", status);
-        printf("  node %-11" PRIu32 " %" PRIu32 " CPUs, %" PRIu64 " MiB%s\n", node.node, node.cpu_count,
-               node.memory_bytes >> 20, node.memory_allowed ? "" : " (outside the cpuset)");
+        printf("  node %-11" PRIu32 " %" PRIu32 " CPUs, %" PRIu64 " MiB of %s%s\n", node.node, node.cpu_count,
+               node.memory_bytes >> 20, near_memory_kind_name(node.memory_kind),
+               node.memory_allowed ? "" : " (outside the cpuset)");
     }
     return true;
 }

@@ -9,9 +9,13 @@
  * Where a function takes a `const near_topology *`, NULL means the process-wide snapshot of this machine. A node or CPU
  * number is the kernel's and is never an index.
  *
- * The environment variables with which hwloc can be made to read another machine (HWLOC_XMLFILE, HWLOC_SYNTHETIC,
- * HWLOC_FSROOT, HWLOC_COMPONENTS, HWLOC_CPUID_PATH) do not change what this machine is; ::near_topology_options does
- * what they do.
+ * This machine and other roots of /sys are read by the library itself, so that no variable with which hwloc can be made
+ * to read another machine changes what this machine is; ::near_topology_options does what those do. A part of /sys that
+ * is missing, masked or contradicted by what the kernel says elsewhere is read another way: near_topology_info::basis
+ * and near_topology_info::doubt say so.
+ *
+ * A description of a machine may have node numbers below 65 536, CPU numbers below 1 048 576, 4 096 nodes, 65 536 CPUs,
+ * 64 MiB of XML, 1 MiB in one file of /sys. What has more is ::NEAR_E_TOPOLOGY, whose sentence names limit and value.
  */
 
 #include <nearpool/level.h>
@@ -28,7 +32,7 @@ typedef struct near_topology near_topology;
 /** Where a topology is read from: near_topology_options::source. */
 enum {
     NEAR_TOPOLOGY_THIS_MACHINE = 0, /**< the process-wide snapshot of this machine */
-    NEAR_TOPOLOGY_XML = 1,          /**< an hwloc XML file; text is its path */
+    NEAR_TOPOLOGY_XML = 1,          /**< an XML file of hwloc 1 or 2; text is its path */
     NEAR_TOPOLOGY_SYNTHETIC = 2,    /**< an hwloc synthetic description, such as "pack:2 numa:2 core:4 pu:2" (at most
                                          16384 CPUs) */
     NEAR_TOPOLOGY_SYSFS = 3         /**< another root of /sys and /proc; text is the folder */
@@ -126,7 +130,7 @@ enum {
  * @errors
  * - ::NEAR_E_INVALID   @p topology is NULL; the source is unknown; text is NULL, empty, or given for this machine
  * - ::NEAR_E_VERSION   the options have a size or a field that this library does not know
- * - ::NEAR_E_TOPOLOGY  hwloc refused the text or file; the sentence has its reason
+ * - ::NEAR_E_TOPOLOGY  the text or files describe no machine, or one beyond the limits; the sentence has the reason
  * - ::NEAR_E_SYSTEM    the file or folder cannot be read
  * - ::NEAR_E_NOMEM     out of memory
  *

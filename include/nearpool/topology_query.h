@@ -16,6 +16,9 @@ extern "C" {
 /**
  * @brief All nodes, nearest first, seen from one node: itself, then by distance, then by number.
  *
+ * Where the machine gives no distance, the nodes that its tree puts together (in one package, or memory beside CPUs)
+ * come before others.
+ *
  * @param[in]  topology  a topology, or NULL.
  * @param[in]  node      a node's number.
  * @param[out] nodes     the numbers; NULL with capacity 0 asks only for @p needed.
@@ -39,6 +42,9 @@ NEAR_API NEAR_MUST_CHECK near_status near_topology_nodes_by_distance(const near_
 /**
  * @brief The nearest node that has CPUs: the node itself, if it has.
  *
+ * Of a memory-only node: the nearest of its initiators (near_topology_initiators()); where the machine names none, of
+ * those beside whose CPUs its tree puts the memory; where it says nothing of that, by distance.
+ *
  * @param[in]  topology  a topology, or NULL.
  * @param[in]  node      a node's number.
  * @param[out] nearest   the number of the nearest node with CPUs.
@@ -57,7 +63,7 @@ NEAR_API NEAR_MUST_CHECK near_status near_topology_nearest_with_cpus(const near_
                                                                      uint32_t *nearest);
 
 /**
- * @brief The nearest node that has memory: the node itself, if it has.
+ * @brief The nearest node that has memory: the node itself, if it has; else one to which memory goes by default.
  *
  * @param[in]  topology  a topology, or NULL.
  * @param[in]  node      a node's number.
@@ -207,6 +213,9 @@ NEAR_API NEAR_MUST_CHECK near_status near_topology_pci_node(const near_topology 
 /**
  * @brief Writes a topology as text, JSON or hwloc XML.
  *
+ * XML that is read again gives the same JSON, but for this_machine: what hwloc's format has no place for stands in
+ * infos whose names begin with "Nearpool".
+ *
  * @param[in]  topology  a topology, or NULL.
  * @param[in]  format    NEAR_FORMAT_*.
  * @param[out] buffer    the text, ended by NUL; NULL with capacity 0 asks only for @p needed.
@@ -216,7 +225,8 @@ NEAR_API NEAR_MUST_CHECK near_status near_topology_pci_node(const near_topology 
  *
  * @errors
  * - ::NEAR_E_INVALID   @p format is unknown, @p needed is NULL, or @p buffer is NULL with a capacity
- * - ::NEAR_E_TOPOLOGY  @p topology is NULL and this machine could not be read; or hwloc could not write it
+ * - ::NEAR_E_TOPOLOGY  @p topology is NULL and this machine could not be read; or hwloc could not write it; or the XML
+ *                      would have more than 64 MiB
  * - ::NEAR_E_CAPACITY  the buffer is too short; @p needed is written
  * - ::NEAR_E_NOMEM     out of memory; for JSON the process may end instead (std::terminate), because the JSON library
  *                      allocates in a destructor
