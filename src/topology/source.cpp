@@ -23,6 +23,12 @@ std::mutex &hwloc_mutex() {
     return *only;
 }
 
+#if HWLOC_API_VERSION >= 0x00030000 // which writes a format of its own unless it is asked for that of hwloc 2
+constexpr unsigned long export_flags = HWLOC_TOPOLOGY_EXPORT_XML_FLAG_V2;
+#else
+constexpr unsigned long export_flags = 0;
+#endif
+
 constexpr std::size_t most_shown = 160; // of a text of the caller's in a sentence
 
 std::string shown(const std::string &text) {
@@ -143,7 +149,7 @@ Result<std::string> export_xml(Origin origin, const std::string &text,
     complete(topology);
     char *buffer = nullptr;
     int length = 0;
-    if (hwloc_topology_export_xmlbuffer(topology, &buffer, &length, 0) < 0) {
+    if (hwloc_topology_export_xmlbuffer(topology, &buffer, &length, export_flags) < 0) {
         return fail_system_as(NEAR_E_TOPOLOGY, errno, "hwloc could not write the topology as XML");
     }
     const auto give_back = [topology](char *written) { hwloc_free_xmlbuffer(topology, written); };
