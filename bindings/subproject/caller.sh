@@ -14,8 +14,9 @@ caller_subproject() {
     limited out/worker_pool
 }
 
-# The parent of a copy of nearpool, configured in out. A nearpool that the system has does not count.
+# The parent of a copy of nearpool, configured in out. Neither the staged nearpool nor one that the system has counts.
 configure_parent() { # nearpool's source
+    unset PKG_CONFIG_SYSROOT_DIR PKG_CONFIG_PATH LD_LIBRARY_PATH
     mkdir subprojects
     cp "$here/subproject/meson.build" "$source/docs/examples/worker_pool.c" .
     ln -s "$1" subprojects/nearpool
@@ -29,7 +30,7 @@ expect_library_alone() {
     diff --label 'no tests' --label configured -u /dev/null tests
 }
 
-names_in() { python3 -c 'import json, sys; print(*sorted(t["name"] for t in json.load(sys.stdin)), sep="\n", end="")'; }
+names_in() { python3 -c 'import json, sys; [print(each["name"]) for each in json.load(sys.stdin)]' | sort; }
 
 put_library_of() { # build folder
     mkdir -p out/subprojects/nearpool/src
