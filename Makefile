@@ -19,6 +19,7 @@ sanitize := -Doptimization=1 -Dc_args=-g1 -Dcpp_args=-g1 -Db_lundef=false -Dexam
 .NOTPARALLEL:
 .PHONY: help deps build demo test bench gpu-bundle vm consumers asan tsan lint format docs install clean
 export V
+export NEARPOOL_TEST_SLOWER := $(shell tests/slower)
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
@@ -34,7 +35,7 @@ demo: deps build/build.ninja ## build and run the main example (MACHINE=four-nod
 	@$(if $(MACHINE),tests/vm/run $(MACHINE) --) build/docs/examples/worker_pool $(ARGS)
 
 test: build ## unit, contract, ABI and GPU tests (on a fake driver), the virtual machines, the callers in other languages
-	@meson test -C build --no-rebuild --print-errorlogs $(if $(V),--verbose)
+	@meson test -C build --no-rebuild --print-errorlogs --timeout-multiplier $(NEARPOOL_TEST_SLOWER) $(if $(V),--verbose)
 	@tests/vm/all
 	@bindings/run
 
