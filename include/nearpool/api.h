@@ -33,6 +33,7 @@
 #include <nearpool/pinned_request.h>
 #include <nearpool/region.h>
 #include <nearpool/region_change.h>
+#include <nearpool/region_look.h>
 #include <nearpool/status.h>
 #include <nearpool/stream_pool.h>
 #include <nearpool/stream_pool_work.h>
@@ -240,6 +241,10 @@ typedef struct near_api {
     near_status (*near_pinned_request_progress)(const near_pinned_request *request, near_pinned_progress *progress);
     near_status (*near_pinned_request_cancel)(near_pinned_request *request);
     void (*near_pinned_request_destroy)(near_pinned_request *request);
+    near_status (*near_pinned_look)(const near_pinned *pinned, near_placement *placement, near_node_pages *nodes,
+        size_t capacity, size_t *needed, near_error *error);
+    near_status (*near_region_look)(near_region *region, near_placement *placement, near_node_pages *nodes,
+        size_t capacity, size_t *needed, near_error *error);
     /** @} */
 } near_api;
 /* clang-format on */
