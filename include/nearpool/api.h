@@ -33,6 +33,7 @@
 #include <nearpool/pinned_request.h>
 #include <nearpool/region.h>
 #include <nearpool/region_change.h>
+#include <nearpool/region_look.h>
 #include <nearpool/status.h>
 #include <nearpool/stream_pool.h>
 #include <nearpool/stream_pool_work.h>
@@ -249,6 +250,10 @@ typedef struct near_api {
     const char *(*near_memory_kind_name)(int32_t kind);
     const char *(*near_memory_kind_source_name)(int32_t source);
     const char *(*near_core_kind_name)(int32_t kind);
+    near_status (*near_pinned_look)(const near_pinned *pinned, near_placement *placement, near_node_pages *nodes,
+        size_t capacity, size_t *needed, near_error *error);
+    near_status (*near_region_look)(near_region *region, near_placement *placement, near_node_pages *nodes,
+        size_t capacity, size_t *needed, near_error *error);
     /** @} */
 } near_api;
 /* clang-format on */

@@ -34,6 +34,7 @@
 #include <nearpool/pinned_request.h>
 #include <nearpool/region.h>
 #include <nearpool/region_change.h>
+#include <nearpool/region_look.h>
 #include <nearpool/status.h>
 #include <nearpool/stream_pool.h>
 #include <nearpool/stream_pool_work.h>

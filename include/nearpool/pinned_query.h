@@ -95,6 +95,36 @@ NEAR_API NEAR_MUST_CHECK near_status near_pinned_nodes(const near_pinned *pinned
                                                        size_t capacity, size_t *needed, near_error *error);
 
 /**
+ * @brief Looks where the pages are, now: the report, and the pages on each node that it was made from.
+ *
+ * What near_pinned_placement() and near_pinned_nodes() see one after the other need not agree: pages of a device whose
+ * driver does not lock them are moved by the kernel. Here both are of one look.
+ *
+ * @param[in]  pinned     memory.
+ * @param[out] placement  as near_pinned_placement() reports it.
+ * @param[out] nodes      the nodes that hold pages, ascending; NULL with capacity 0: only the report and @p needed.
+ * @param[in]  capacity   how many @p nodes can take; as many as the machine has nodes are always enough.
+ * @param[out] needed     how many there are.
+ * @param[out] error      the sentence; may be NULL.
+ *
+ * @errors
+ * - ::NEAR_E_INVALID      @p pinned, @p placement or @p needed is NULL, or @p nodes is NULL with a capacity
+ * - ::NEAR_E_VERSION      @p placement has a struct_size that this library does not know
+ * - ::NEAR_E_UNSUPPORTED  there is no permitted way to look; near_pinned_placement() reports that
+ * - ::NEAR_E_CAPACITY     the array is too short; only @p needed is written
+ * - ::NEAR_E_FORKED       the memory was made in the parent of this process
+ * - ::NEAR_E_NOMEM        out of memory
+ *
+ * @threads{safe}
+ * @blocking About 200 ns a page.
+ * @fork     ::NEAR_E_FORKED.
+ * @since 0.1
+ */
+NEAR_API NEAR_MUST_CHECK near_status near_pinned_look(const near_pinned *pinned, near_placement *placement,
+                                                      near_node_pages *nodes, size_t capacity, size_t *needed,
+                                                      near_error *error);
+
+/**
  * @brief Why a way to page-locked memory was not taken.
  *
  * @param[in]  pinned       memory.

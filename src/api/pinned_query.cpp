@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/handles.hpp"
 #include "api/pinned_near.hpp"
-#include "memory/body.hpp"
 
 #include <nearpool/pinned_query.h>
 
@@ -31,6 +30,15 @@ Result<near_pinned_info> info_of(const pinned::Block &block) {
     info.span_bytes = memory.range().bytes;
     info.chunk_count = memory.chunk_count();
     return info;
+}
+
+Census look(const pinned::Block &block) {
+    return block.memory->look(pinned::cache_of(block).site(), block.data, block.use.requested);
+}
+
+near_placement report(const pinned::Block &block, const Census &census) {
+    const Site site = pinned::cache_of(block).site();
+    return block.memory->describe(site.topology, census, block.data, block.use.requested);
 }
 
 // nullptr: the way is the memory's own, or comes after it.
@@ -79,8 +87,7 @@ near_status near_pinned_placement(const near_pinned *pinned, near_placement *pla
         if (Done ok = check_here(block); !ok) {
             return ok;
         }
-        write_struct(placement,
-                     block.memory->placement(pinned::cache_of(block).site(), block.data, block.use.requested));
+        write_struct(placement, report(block, look(block)));
         return {};
     });
 }
@@ -98,15 +105,37 @@ near_status near_pinned_nodes(const near_pinned *pinned, near_node_pages *nodes,
         if (Done ok = check_here(block); !ok) {
             return ok;
         }
-        const Census census = block.memory->look(pinned::cache_of(block).site(), block.data, block.use.requested);
-        if (census.look == Look::not_at_all) {
-            return cannot_look(census.error);
+        const Result<std::vector<near_node_pages>> found = pages_by_node(look(block));
+        return found ? write_list(found.value(), nodes, capacity, needed, "nodes") : Done(found.error());
+    });
+}
+
+near_status near_pinned_look(const near_pinned *pinned, near_placement *placement, near_node_pages *nodes,
+                             size_t capacity, size_t *needed, near_error *error) {
+    return guarded("near_pinned_look", error, [&]() -> Done {
+        if (Done ok = check_pointer(pinned, "pinned"); !ok) {
+            return ok;
         }
-        std::vector<near_node_pages> found;
-        for (const auto &[node, count] : census.nodes) {
-            found.push_back(near_node_pages{node, 0, count});
+        if (Done ok = check_output(placement, "near_placement"); !ok) {
+            return ok;
         }
-        return write_list(found, nodes, capacity, needed, "nodes");
+        if (Done ok = check_output_list(nodes, capacity, needed, "nodes"); !ok) {
+            return ok;
+        }
+        const pinned::Block &block = *block_of(pinned);
+        if (Done ok = check_here(block); !ok) {
+            return ok;
+        }
+        const Census census = look(block);
+        const Result<std::vector<near_node_pages>> found = pages_by_node(census);
+        if (!found) {
+            return found.error();
+        }
+        if (Done ok = write_list(found.value(), nodes, capacity, needed, "nodes"); !ok) {
+            return ok;
+        }
+        write_struct(placement, report(block, census));
+        return {};
     });
 }
 

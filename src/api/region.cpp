@@ -3,7 +3,7 @@
 #include "api/boundary.hpp"
 #include "api/process.hpp"
 
-#include <nearpool/region.h>
+#include <nearpool/region_look.h>
 
 using namespace nearpool;
 using namespace nearpool::api;
@@ -103,5 +103,29 @@ extern "C" near_status near_region_nodes(near_region *region, near_node_pages *n
         }
         const Result<std::vector<near_node_pages>> found = region_of(region)->nodes();
         return found ? write_list(found.value(), nodes, capacity, needed, "nodes") : Done(found.error());
+    });
+}
+
+extern "C" near_status near_region_look(near_region *region, near_placement *placement, near_node_pages *nodes,
+                                        size_t capacity, size_t *needed, near_error *error) {
+    return guarded("near_region_look", error, [&]() -> Done {
+        if (Done ok = check_pointer(region, "region"); !ok) {
+            return ok;
+        }
+        if (Done ok = check_output(placement, "placement"); !ok) {
+            return ok;
+        }
+        if (Done ok = check_output_list(nodes, capacity, needed, "nodes"); !ok) {
+            return ok;
+        }
+        const Result<Seen> seen = region_of(region)->look();
+        if (!seen) {
+            return seen.error();
+        }
+        if (Done ok = write_list(seen.value().nodes, nodes, capacity, needed, "nodes"); !ok) {
+            return ok;
+        }
+        write_struct(placement, seen.value().placement);
+        return {};
     });
 }

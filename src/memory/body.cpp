@@ -70,11 +70,6 @@ void add_helpers(bool unpinned, bool by_caller, Enforcement *enforcement) {
 
 } // namespace
 
-Error cannot_look(int error_number) {
-    return fail_system_as(error_number == ENOMEM ? NEAR_E_NOMEM : NEAR_E_UNSUPPORTED, error_number,
-                          "move_pages() is refused, and /proc/self/numa_maps is no way to do without");
-}
-
 bool Region::Body::may_have_huge_pages() const {
     return rung != NEAR_PAGES_BASE && !mapping.pool_pages() && mapping.takes_policy() &&
            mapping.bytes() >= large_page_bytes;

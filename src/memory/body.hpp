@@ -16,9 +16,6 @@ struct PagesNote {
     std::string text;
 };
 
-// move_pages() gave no answer.
-Error cannot_look(int error_number);
-
 struct Region::Body {
     Body(const Ports &all_ports, Ref<const Topology> machine, Crew &helpers, const RegionSpec &asked, Mapping mapped)
         : ports(all_ports), topology(std::move(machine)), crew(helpers), spec(asked), mapping(std::move(mapped)) {}

@@ -205,6 +205,22 @@ Census take_census(const Site &site, const Mapping &mapping, const Arrangement &
     return census;
 }
 
+Error cannot_look(int error_number) {
+    return fail_system_as(error_number == ENOMEM ? NEAR_E_NOMEM : NEAR_E_UNSUPPORTED, error_number,
+                          "move_pages() is refused, and /proc/self/numa_maps is no way to do without");
+}
+
+Result<std::vector<near_node_pages>> pages_by_node(const Census &census) {
+    if (census.look == Look::not_at_all) {
+        return cannot_look(census.error);
+    }
+    std::vector<near_node_pages> nodes;
+    for (const auto &[node, count] : census.nodes) {
+        nodes.push_back(near_node_pages{node, 0, count});
+    }
+    return nodes;
+}
+
 std::string where_text(const Census &census) {
     std::vector<std::pair<std::size_t, uint32_t>> order;
     for (const auto &[node, count] : census.nodes) {

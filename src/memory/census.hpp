@@ -40,6 +40,12 @@ struct LookOptions {
 Census take_census(const Site &site, const Mapping &mapping, const Arrangement &arrangement,
                    const LookOptions &options);
 
+// move_pages() gave no answer.
+Error cannot_look(int error_number);
+
+// How many pages were seen on each node, ascending.
+Result<std::vector<near_node_pages>> pages_by_node(const Census &census);
+
 // "960 pages on node 1, 64 on node 0"; the fullest first.
 std::string where_text(const Census &census);
 

@@ -28,6 +28,21 @@ near_placement Region::placement() {
     return body_->describe(body_->look(body_->may_sample()));
 }
 
+Result<std::vector<near_node_pages>> Region::nodes() {
+    const std::lock_guard<ForkMutex> lock(body_->mutex);
+    return pages_by_node(body_->look(false));
+}
+
+Result<Seen> Region::look() {
+    const std::lock_guard<ForkMutex> lock(body_->mutex);
+    const Census census = body_->look(false);
+    Result<std::vector<near_node_pages>> nodes = pages_by_node(census);
+    if (!nodes) {
+        return nodes.error();
+    }
+    return Seen{body_->describe(census), nodes.take()};
+}
+
 Settled Region::settled() const {
     const std::lock_guard<ForkMutex> lock(body_->mutex);
     Settled settled;
@@ -35,19 +50,6 @@ Settled Region::settled() const {
     settled.placement = body_->describe(settled.census);
     settled.firm = body_->first_firm;
     return settled;
-}
-
-Result<std::vector<near_node_pages>> Region::nodes() {
-    const std::lock_guard<ForkMutex> lock(body_->mutex);
-    const Census census = body_->look(false);
-    if (census.look == Look::not_at_all) {
-        return cannot_look(census.error);
-    }
-    std::vector<near_node_pages> nodes;
-    for (const auto &[node, count] : census.nodes) {
-        nodes.push_back(near_node_pages{node, 0, count});
-    }
-    return nodes;
 }
 
 } // namespace nearpool

@@ -47,6 +47,12 @@ public:
     virtual void begin_again() noexcept = 0;
 };
 
+// A report, and the pages on each node that it was made from.
+struct Seen {
+    near_placement placement{};
+    std::vector<near_node_pages> nodes;
+};
+
 struct Settled; // memory/range.hpp
 
 // One region. Any thread may call, at any time, also in a child of fork(); a near_region * is a Region *.
@@ -62,9 +68,11 @@ public:
     std::size_t bytes() const; // as asked for
     Result<int32_t> descriptor() const;
 
+    // Each looks anew; what look() returns is of one look, at every page.
     near_placement placement();
-    Settled settled() const; // as it was then, without looking again
     Result<std::vector<near_node_pages>> nodes();
+    Result<Seen> look();
+    Settled settled() const; // as it was then, without looking again
 
     Done prefault(int32_t how);
     Done rebind(int32_t policy, const uint32_t *nodes, std::size_t node_count, uint32_t strict);

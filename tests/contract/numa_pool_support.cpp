@@ -235,7 +235,7 @@ Alone::Alone(const std::string &test) {
         ::dup2(output, STDOUT_FILENO);
         ::dup2(output, STDERR_FILENO);
         const std::string filter = "--gtest_filter=" + test;
-        ::alarm(300); // what hangs must not hang the tests
+        limit_this_process(300);
         ::execl("/proc/self/exe", "alone", filter.c_str(), "--gtest_also_run_disabled_tests", nullptr);
         ::_exit(126);
     }
@@ -299,7 +299,7 @@ int in_child(const std::function<void()> &body) {
     await_calm();
     const pid_t child = ::fork();
     if (child == 0) {
-        ::alarm(120); // a child that hangs must not hang the tests
+        limit_this_process();
         body();
         std::fflush(nullptr);
         ::_exit(testing::Test::HasFailure() ? 1 : 0);

@@ -3,6 +3,8 @@
 // and a latch. Through the public headers alone.
 #pragma once
 
+#include "support/limits.hpp"
+
 #include <nearpool/nearpool.h>
 
 #include <gtest/gtest.h>
@@ -58,19 +60,6 @@ struct Error : near_error {
     bool says(const char *text) const { return std::strstr(message, text) != nullptr; }
 };
 
-// Far longer than anything takes here: a guard against hanging, never a measure.
-constexpr uint64_t long_enough_ns = 120 * NEAR_SECOND;
-
-template <class Condition> bool eventually(Condition &&condition) {
-    for (int turn = 0; turn < 120000; turn++) {
-        if (condition()) {
-            return true;
-        }
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    return false;
-}
-
 // Time in which something that must not happen could happen.
 inline void give_it_time() {
     std::this_thread::sleep_for(std::chrono::milliseconds(30 * NEARPOOL_TEST_SLOW));
@@ -103,7 +92,7 @@ public:
     // Until so many wait, or have waited.
     bool await_waiting(int count) {
         std::unique_lock<std::mutex> lock(mutex_);
-        return changed_.wait_for(lock, std::chrono::minutes(2), [&] { return waiting_ >= count; });
+        return changed_.wait_for(lock, std::chrono::nanoseconds(long_enough_ns), [&] { return waiting_ >= count; });
     }
 
 private:

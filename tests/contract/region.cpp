@@ -107,13 +107,13 @@ TEST(Region, StrictBindIsVerified) {
     Options options(NEAR_POLICY_BIND, {one_node()});
     options.strict = 1;
     const Region region(8 * mib, options);
-    const near_placement placement = region.placement();
+    const auto [placement, histogram] = region.look();
     EXPECT_EQ(placement.level, NEAR_LEVEL_STRICT) << text_of(placement);
     EXPECT_EQ(placement.reason_code, NEAR_REASON_NONE);
     EXPECT_STREQ(placement.reason, "");
     EXPECT_EQ(placement.near_pages, placement.page_count);
     EXPECT_EQ(placement.page_count, 8 * mib / placement.page_bytes);
-    EXPECT_EQ(region.histogram(), (std::map<uint32_t, std::size_t>{{one_node(), placement.page_count}}));
+    EXPECT_EQ(histogram, (Histogram{{one_node(), placement.page_count}}));
 }
 
 TEST(Region, EveryPolicyPageSizePrefaultAndBackingIsMemory) {
@@ -145,11 +145,11 @@ TEST(Region, WithoutPagesThereIsNothingToVerify) {
     options.prefault = NEAR_PREFAULT_NONE;
     options.pages = NEAR_PAGES_BASE;
     const Region region(16 * page_bytes(), options);
-    near_placement placement = region.placement();
+    auto [placement, histogram] = region.look();
     EXPECT_EQ(placement.level, NEAR_LEVEL_BEST_EFFORT);
     EXPECT_EQ(placement.reason_code, NEAR_REASON_NOT_FAULTED) << text_of(placement);
     EXPECT_EQ(placement.present_pages, 0U);
-    EXPECT_TRUE(region.histogram().empty());
+    EXPECT_TRUE(histogram.empty());
     std::memset(region.data(), 1, 16 * page_bytes());
     placement = region.placement();
     EXPECT_EQ(placement.level, NEAR_LEVEL_STRICT) << text_of(placement);
@@ -214,6 +214,43 @@ TEST(Region, PlacementAndNodesRefuseBadArguments) {
     needed = 99;
     EXPECT_EQ(near_region_nodes(region, nodes, 0, &needed, &error), NEAR_E_CAPACITY);
     EXPECT_GE(needed, 1U);
+}
+
+// What the report counts is what the histogram says, whatever the policy.
+TEST(Region, AReportAndItsHistogramAreOfOneLook) {
+    for (const int32_t policy : {NEAR_POLICY_LOCAL, NEAR_POLICY_BIND, NEAR_POLICY_INTERLEAVE, NEAR_POLICY_SPLIT}) {
+        Options options(policy, policy == NEAR_POLICY_LOCAL ? std::vector<uint32_t>{} : nodes_with_room());
+        options.sample = 1; // which this look does not take
+        const Region region(4 * mib, options);
+        const auto [placement, histogram] = region.look();
+        std::size_t pages = 0;
+        for (const auto &[node, count] : histogram) {
+            pages += count;
+        }
+        EXPECT_EQ(placement.present_pages, pages) << near_policy_name(policy) << ": " << text_of(placement);
+        EXPECT_EQ(placement.looked_at_pages, placement.page_count);
+    }
+}
+
+TEST(Region, LookRefusesBadArgumentsAndThenWritesNothing) {
+    const Region region(10 * page_bytes(), Options());
+    Error error;
+    near_placement placement{};
+    near_node_pages nodes[1];
+    std::size_t needed = 99;
+    EXPECT_EQ(near_region_look(region, &placement, nodes, 1, &needed, &error), NEAR_E_VERSION);
+    placement.struct_size = sizeof placement;
+    EXPECT_EQ(near_region_look(nullptr, &placement, nodes, 1, &needed, &error), NEAR_E_INVALID);
+    EXPECT_EQ(near_region_look(region, nullptr, nodes, 1, &needed, &error), NEAR_E_INVALID);
+    EXPECT_EQ(near_region_look(region, &placement, nullptr, 1, &needed, &error), NEAR_E_INVALID);
+    EXPECT_EQ(near_region_look(region, &placement, nodes, 1, nullptr, &error), NEAR_E_INVALID);
+    EXPECT_EQ(needed, 99U);
+    EXPECT_EQ(near_region_look(region, &placement, nodes, 0, &needed, &error), NEAR_E_CAPACITY);
+    EXPECT_TRUE(error.says("near_region_look: nodes has room for 0")) << error.message;
+    EXPECT_GE(needed, 1U);
+    EXPECT_EQ(placement.page_count, 0U);
+    EXPECT_EQ(near_region_look(region, &placement, nullptr, 0, &needed, &error), NEAR_OK);
+    EXPECT_EQ(placement.page_count, 10U);
 }
 
 TEST(Region, OnAnotherMachinesTopologyIsMemoryAndNothingElse) {

@@ -121,7 +121,8 @@ TEST_F(RegionChange, LockFaultsIn) {
         GTEST_SKIP() << "[memlock] RLIMIT_MEMLOCK allows nothing: " << error_.message;
     }
     ASSERT_EQ(status, NEAR_OK) << error_.message;
-    EXPECT_EQ(region.placement().present_pages, region.placement().page_count);
+    const near_placement placement = region.placement();
+    EXPECT_EQ(placement.present_pages, placement.page_count);
     EXPECT_EQ(near_region_lock(region, 0, &error_), NEAR_OK);
 }
 

@@ -55,7 +55,7 @@ TEST(RegionLife, AnyThreadMayAskAndChange) {
 template <class Body> int in_child(Body body) {
     const pid_t child = fork();
     if (child == 0) {
-        alarm(60);
+        nearpool_test::limit_this_process();
         _exit(body());
     }
     int status = -1;
@@ -115,7 +115,8 @@ TEST(RegionLife, WithNoForkAChildNeitherHasNorUnmapsThePages) {
                           return 2;
                       }
                   }
-                  if (region.placement().present_pages != 0 || !region.histogram().empty()) {
+                  const auto [placement, histogram] = region.look();
+                  if (placement.present_pages != 0 || !histogram.empty()) {
                       return 3; // seen, but not its own
                   }
                   near_region_destroy(region);

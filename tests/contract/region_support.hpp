@@ -2,6 +2,8 @@
 // What the contract tests of regions share. Through the public headers alone.
 #pragma once
 
+#include "support/limits.hpp"
+
 #include <nearpool/nearpool.h>
 
 #include <gtest/gtest.h>
@@ -46,6 +48,16 @@ struct Options : near_region_options {
     std::vector<uint32_t> list;
 };
 
+using Histogram = std::map<uint32_t, std::size_t>; // pages by node
+
+inline Histogram histogram_of(const std::vector<near_node_pages> &nodes, std::size_t count) {
+    Histogram result;
+    for (std::size_t i = 0; i < count && i < nodes.size(); i++) {
+        result[nodes[i].node] = nodes[i].page_count;
+    }
+    return result;
+}
+
 // A region that must be made, or is NULL with an error.
 class Region {
 public:
@@ -66,15 +78,20 @@ public:
         EXPECT_EQ(near_region_placement(region_, &result, nullptr), NEAR_OK);
         return result;
     }
-    std::map<uint32_t, std::size_t> histogram() const {
+    Histogram histogram() const {
         std::vector<near_node_pages> nodes(2048);
         std::size_t needed = 0;
         EXPECT_EQ(near_region_nodes(region_, nodes.data(), nodes.size(), &needed, nullptr), NEAR_OK);
-        std::map<uint32_t, std::size_t> result;
-        for (std::size_t i = 0; i < needed && i < nodes.size(); i++) {
-            result[nodes[i].node] = nodes[i].page_count;
-        }
-        return result;
+        return histogram_of(nodes, needed);
+    }
+    // A report and a histogram that are to be compared: the kernel may move pages between two looks.
+    std::pair<near_placement, Histogram> look() const {
+        near_placement placement{};
+        placement.struct_size = sizeof placement;
+        std::vector<near_node_pages> nodes(2048);
+        std::size_t needed = 0;
+        EXPECT_EQ(near_region_look(region_, &placement, nodes.data(), nodes.size(), &needed, nullptr), NEAR_OK);
+        return {placement, histogram_of(nodes, needed)};
     }
 
     near_status status = NEAR_OK;
@@ -90,6 +107,17 @@ inline std::string text_of(const near_placement &placement) {
          << placement.reason << " (" << placement.near_pages << " near, " << placement.present_pages << " present, "
          << placement.looked_at_pages << " looked at, " << placement.page_count << " pages)";
     return text.str();
+}
+
+// On a full node the kernel makes room, and a page that it moves just then is in no page table. Looking brings no page
+// in, so what is really absent stays so.
+inline std::pair<near_placement, Histogram> look_when_all_are_in(const Region &region) {
+    std::pair<near_placement, Histogram> seen;
+    EXPECT_TRUE(nearpool_test::eventually([&] {
+        seen = region.look();
+        return seen.first.present_pages == seen.first.page_count;
+    })) << text_of(seen.first);
+    return seen;
 }
 
 inline near_node_info node_info(uint32_t node) {

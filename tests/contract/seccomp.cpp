@@ -163,8 +163,7 @@ near_placement placement_of(const near_region_options &options, std::vector<near
     placement.struct_size = sizeof placement;
     std::size_t needed = 0;
     nodes->resize(2048);
-    EXPECT_EQ(near_region_placement(region, &placement, nullptr), NEAR_OK);
-    EXPECT_EQ(near_region_nodes(region, nodes->data(), nodes->size(), &needed, nullptr), NEAR_OK);
+    EXPECT_EQ(near_region_look(region, &placement, nodes->data(), nodes->size(), &needed, nullptr), NEAR_OK);
     nodes->resize(needed);
     near_region_destroy(region);
     return placement;

@@ -109,6 +109,9 @@ TEST_F(StructSize, ThatEndsInsideAFieldIsRefused) {
     ASSERT_EQ(numa_pool_alloc(pool_, NUMA_POOL_NODE_LOCAL, 4096, nullptr, &region, nullptr), NEAR_OK);
     expect_no_half_field<near_placement>(
         [&](auto *placement) { return near_region_placement(region, placement, nullptr); });
+    std::size_t needed = 0;
+    expect_no_half_field<near_placement>(
+        [&](auto *placement) { return near_region_look(region, placement, nullptr, 0, &needed, nullptr); });
     near_region_destroy(region);
     expect_no_half_field<near_topology_info>([](auto *info) { return near_topology_get_info(nullptr, info); });
     expect_no_half_field<near_node_info>(

@@ -129,11 +129,14 @@ class WithContext(unittest.TestCase):
 
     def test_a_busy_stream_is_not_ready(self):
         stream = value(cuda.cuStreamCreate(cuda.CUstream_flags.CU_STREAM_NON_BLOCKING))
-        sleep = ctypes.CDLL(None).usleep
+        libc = ctypes.CDLL(None)
+        semaphore = ctypes.create_string_buffer(64)  # sem_t
+        self.assertEqual(libc.sem_init(semaphore, 0, 0), 0)
         # A function of C: one of Python's would need the lock that this thread holds.
-        host_function = cuda.CUhostFn(ctypes.cast(sleep, ctypes.c_void_p).value)
-        check(cuda.cuLaunchHostFunc(stream, host_function, 100000))
+        host_function = cuda.CUhostFn(ctypes.cast(libc.sem_wait, ctypes.c_void_p).value)
+        check(cuda.cuLaunchHostFunc(stream, host_function, ctypes.addressof(semaphore)))
         self.assertEqual(code(cuda.cuStreamQuery(stream)), Result.CUDA_ERROR_NOT_READY)
+        self.assertEqual(libc.sem_post(semaphore), 0)
         check(cuda.cuStreamSynchronize(stream))
         check(cuda.cuStreamQuery(stream))
         check(cuda.cuStreamDestroy(stream))

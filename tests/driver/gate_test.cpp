@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Calls that the fake driver holds until a test lets them go.
 #include "driver/driver.hpp"
+#include "support/limits.hpp"
 
 #include <atomic>
-#include <chrono>
 #include <sys/mman.h>
 
 namespace driver_tests {
@@ -11,11 +11,7 @@ namespace driver_tests {
 namespace {
 
 void wait_until_waiting(const char *symbol, uint64_t count) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (control().gate_waiting(symbol) != count && std::chrono::steady_clock::now() < end) {
-        std::this_thread::yield();
-    }
-    EXPECT_EQ(control().gate_waiting(symbol), count);
+    EXPECT_TRUE(nearpool_test::eventually([&] { return control().gate_waiting(symbol) == count; }));
 }
 
 class Gates : public ContextTest {
@@ -56,13 +52,16 @@ TEST_F(Gates, hold_calls_of_a_symbol_before_they_do_anything) {
     EXPECT_EQ(CU(cuMemHostAlloc)(&allocated, page, 0), cuda_success); // has a gate of its own
     EXPECT_EQ(CU(cuMemFreeHost)(allocated), cuda_success);
     EXPECT_EQ(first, -1);
-    control().gate(symbol, false);
-    control().gate(symbol, true); // closed again at once: who waited goes on
+    control().gate(symbol, true); // closed once more: who waited goes on
     one.join();
     other.join();
-    control().gate(symbol, false);
     EXPECT_EQ(first, cuda_success);
     EXPECT_EQ(second, cuda_success);
+    EXPECT_EQ(CU(cuMemHostUnregister)(page_at(0)), cuda_success);
+    std::thread later = register_page(0, first);
+    wait_until_waiting(symbol, 1); // and who comes later waits
+    control().gate(symbol, false);
+    later.join();
     EXPECT_EQ(control().gate_waiting(symbol), 0U);
     EXPECT_EQ(CU(cuMemHostUnregister)(page_at(0)), cuda_success);
     EXPECT_EQ(CU(cuMemHostUnregister)(page_at(1)), cuda_success);

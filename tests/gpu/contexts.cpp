@@ -44,7 +44,7 @@ public:
             {"stream_pool_synchronize",
              [this] { return stream_pool_synchronize(streams_, id_, NEAR_FOREVER, nullptr); }},
             {"stream_pool_synchronize in time",
-             [this] { return stream_pool_synchronize(streams_, id_, NEAR_SECOND, nullptr); }},
+             [this] { return stream_pool_synchronize(streams_, id_, nearpool_test::long_enough_ns, nullptr); }},
             {"stream_pool_wait_on", [this] { return stream_pool_wait_on(streams_, id_, streams_, other_, nullptr); }},
             {"stream_pool_then", [this] { return then(); }},
             {"stream_pool_get_info", [this] { return info(); }},

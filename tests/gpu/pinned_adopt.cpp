@@ -124,18 +124,15 @@ TEST_F(PinnedAdoptScript, SaysWhereThePagesAre) {
     Pinned pinned;
     Error error;
     ASSERT_EQ(adopt(workers, devices, mapped.data() + 5, 5 * page_bytes(), &pinned, &error), NEAR_OK) << error.message;
-    const near_placement placement = pinned.placement();
+    const auto [placement, nodes] = pinned.look();
     EXPECT_EQ(placement.page_count, 6U);
     EXPECT_EQ(placement.page_bytes, page_bytes());
-    near_node_pages nodes[8];
-    std::size_t needed = 0;
     std::size_t pages = 0;
-    ASSERT_EQ(near_pinned_nodes(pinned, nodes, 8, &needed, &error), NEAR_OK) << error.message;
-    for (std::size_t i = 0; i < needed; i++) {
-        pages += nodes[i].page_count;
+    for (const near_node_pages &on : nodes) {
+        pages += on.page_count;
     }
     EXPECT_EQ(pages, 6U);
-    if (needed == 1 && nodes[0].node == 0) {
+    if (nodes.size() == 1 && nodes[0].node == 0) {
         EXPECT_EQ(placement.level, NEAR_LEVEL_STRICT) << placement.reason;
         EXPECT_EQ(placement.near_pages, 6U);
     } else {

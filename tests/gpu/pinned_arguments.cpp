@@ -172,6 +172,13 @@ TEST_F(PinnedArguments, OfWhatAsksAboutMemory) {
     EXPECT_EQ(near_pinned_nodes(nullptr, nodes, 1, &needed, nullptr), NEAR_E_INVALID);
     EXPECT_EQ(near_pinned_nodes(pinned, nullptr, 1, &needed, nullptr), NEAR_E_INVALID);
     EXPECT_EQ(near_pinned_nodes(pinned, nodes, 1, nullptr, nullptr), NEAR_E_INVALID);
+    EXPECT_EQ(near_pinned_look(pinned, &placement, nodes, 1, &needed, nullptr), NEAR_E_VERSION);
+    near_placement sized{};
+    sized.struct_size = sizeof sized;
+    EXPECT_EQ(near_pinned_look(nullptr, &sized, nodes, 1, &needed, nullptr), NEAR_E_INVALID);
+    EXPECT_EQ(near_pinned_look(pinned, nullptr, nodes, 1, &needed, nullptr), NEAR_E_INVALID);
+    EXPECT_EQ(near_pinned_look(pinned, &sized, nullptr, 1, &needed, nullptr), NEAR_E_INVALID);
+    EXPECT_EQ(near_pinned_look(pinned, &sized, nodes, 1, nullptr, nullptr), NEAR_E_INVALID);
     EXPECT_EQ(near_pinned_reason(nullptr, NEAR_PINNED_PLACED, &number, text, sizeof text), NEAR_E_INVALID);
     for (const int32_t method : {0, NEAR_PINNED_ADOPTED + 1, -1}) {
         EXPECT_EQ(near_pinned_reason(pinned, method, &number, text, sizeof text), NEAR_E_INVALID) << method;

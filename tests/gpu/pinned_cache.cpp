@@ -102,7 +102,8 @@ TEST_F(PinnedCacheScript, AlignsAsAskedWhereTheDriverDoesNot) {
             EXPECT_EQ(reinterpret_cast<uintptr_t>(pinned.data()) % alignment, 0U) << alignment;
             stamp(pinned.data(), bytes, alignment);
             EXPECT_TRUE(has_stamp(pinned.data(), bytes, alignment));
-            EXPECT_EQ(pinned.placement().present_pages, pinned.placement().page_count);
+            const near_placement placement = pinned.placement();
+            EXPECT_EQ(placement.present_pages, placement.page_count);
         }
     }
 }

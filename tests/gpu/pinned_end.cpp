@@ -58,7 +58,8 @@ TEST_P(PinnedEndScript, MemoryInUseStaysUsable) {
     destroy_second(workers, devices);
     EXPECT_TRUE(has_stamp(first.data(), first.bytes(), 1));
     EXPECT_EQ(second.info().bytes, 4 * mib);
-    EXPECT_EQ(second.placement().present_pages, second.placement().page_count);
+    const near_placement placement = second.placement();
+    EXPECT_EQ(placement.present_pages, placement.page_count);
     first.free();
     EXPECT_TRUE(has_stamp(second.data(), second.bytes(), 2));
     EXPECT_NE(std::string(fake()->held()), "") << "the context is the memory's still";

@@ -59,6 +59,7 @@ void expect_forked(near_pinned *pinned) {
     EXPECT_TRUE(error.says("the memory was made in the parent of this process")) << error.message;
     EXPECT_EQ(near_pinned_placement(pinned, &placement, &error), NEAR_E_FORKED);
     EXPECT_EQ(near_pinned_nodes(pinned, nullptr, 0, &needed, &error), NEAR_E_FORKED);
+    EXPECT_EQ(near_pinned_look(pinned, &placement, nullptr, 0, &needed, &error), NEAR_E_FORKED);
     EXPECT_EQ(near_pinned_reason(pinned, NEAR_PINNED_PLACED, &reason, nullptr, 0), NEAR_E_FORKED);
     EXPECT_EQ(near_pinned_descriptor(pinned, &descriptor), NEAR_E_FORKED);
 }

@@ -101,6 +101,8 @@ TEST_F(PinnedOutOfMemory, WhatIsAskedOfMemoryIsAnsweredOrNot) {
     call_until_memory_suffices([&] { return near_pinned_get_info(pinned, &info, nullptr); });
     EXPECT_GT(call_until_memory_suffices([&] { return near_pinned_placement(pinned, &placement, nullptr); }), 0U);
     EXPECT_GT(call_until_memory_suffices([&] { return near_pinned_nodes(pinned, nullptr, 0, &needed, nullptr); }), 0U);
+    const auto look = [&] { return near_pinned_look(pinned, &placement, nullptr, 0, &needed, nullptr); };
+    EXPECT_GT(call_until_memory_suffices(look), 0U);
     EXPECT_EQ(info.bytes, mib);
     EXPECT_EQ(placement.page_count, mib / page_bytes());
 }

@@ -67,7 +67,9 @@ public:
     }
 
     near_placement placement(const pinned::Block &block) const {
-        return block.memory->placement(cache->site(), block.data, bytes);
+        const nearpool::Site site = cache->site();
+        const nearpool::Census census = block.memory->look(site, block.data, bytes);
+        return block.memory->describe(site.topology, census, block.data, bytes);
     }
 
     void free_all() {

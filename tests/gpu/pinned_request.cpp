@@ -24,10 +24,6 @@ protected:
     static uint64_t registered() { return fake()->calls(registering); }
     static uint64_t unregistered() { return fake()->calls("cuMemHostUnregister"); }
 
-    // Page-locking takes so long that a gate can be closed again before all is done.
-    static void in_small_steps() {
-        use("{\"devices\":[" + device_at_home() + R"(],"latency_ns":{"cuMemHostRegister_v2":1000000}})");
-    }
     // When so much is locked, or more, and the next chunk is at the gate.
     static near_pinned_progress at_rest(const Request &request, std::size_t locked) {
         EXPECT_TRUE(eventually(
@@ -134,7 +130,6 @@ TEST_F(PinnedRequestScript, IsLookedAtWithoutWaiting) {
 }
 
 TEST_F(PinnedRequestScript, SaysHowFarItIs) {
-    in_small_steps();
     const Devices devices;
     const Pool workers(1);
     near_pinned_options options = base_pages();
@@ -147,10 +142,8 @@ TEST_F(PinnedRequestScript, SaysHowFarItIs) {
         EXPECT_EQ(progress.state, NEAR_PINNED_STATE_WORKING);
         EXPECT_EQ(progress.bytes, 4 * mib);
         EXPECT_EQ(progress.faulted_bytes, 4 * mib) << "before the first is locked";
-        EXPECT_EQ(progress.locked_bytes % (16 * kib), 0U);
-        EXPECT_LT(progress.locked_bytes, 4 * mib);
-        EXPECT_TRUE(turn > 0 || progress.locked_bytes == 0);
-        least = progress.locked_bytes + 1;
+        EXPECT_EQ(progress.locked_bytes, least) << "one chunk a turn";
+        least += 16 * kib;
         gate.let_through();
     }
     gate.open();
@@ -190,19 +183,26 @@ TEST_F(PinnedRequestScript, CancelledWhileItWaitsForItsTurnItIsNeverMade) {
 TEST_F(PinnedRequestScript, CancelledWhilePagesAreFaultedInNothingIsLocked) {
     const Devices devices;
     const Pool workers(1);
-    const Gate gate;
-    const Request request(workers, devices, 96 * mib, base_pages());
-    ASSERT_TRUE(eventually([&] { return request.progress().faulted_bytes != 0; }));
-    EXPECT_EQ(near_pinned_request_cancel(request), NEAR_OK);
-    Pinned pinned;
-    EXPECT_EQ(request.wait(&pinned), NEAR_E_CANCELLED);
     const auto at_the_driver = [] { return fake()->gate_waiting(registering) != 0; };
-    ASSERT_TRUE(eventually([&] { return at_the_driver() || pinned_stats(workers, devices).pinning_ns != 0; }));
-    EXPECT_FALSE(at_the_driver()) << "what was faulted in is locked though nobody wants it";
+    bool asked = true; // for as long as this thread came too late: all was in before it cancelled
+    for (int turn = 0; turn < 20 && asked; turn++) {
+        const Gate gate;
+        const uint64_t before = pinned_stats(workers, devices).pinning_ns;
+        const Request request(workers, devices, 96 * mib, base_pages());
+        ASSERT_TRUE(eventually([&] { return request.progress().faulted_bytes != 0; }));
+        EXPECT_EQ(near_pinned_request_cancel(request), NEAR_OK);
+        Pinned pinned;
+        EXPECT_EQ(request.wait(&pinned), NEAR_E_CANCELLED);
+        const auto over = [&] { return pinned_stats(workers, devices).pinning_ns != before; };
+        ASSERT_TRUE(eventually([&] { return at_the_driver() || over(); }));
+        asked = at_the_driver();
+        gate.open();
+        ASSERT_TRUE(eventually(over));
+    }
+    EXPECT_FALSE(asked) << "what was faulted in is locked though nobody wants it";
 }
 
 TEST_F(PinnedRequestScript, CancelledBetweenChunksWhatWasLockedIsUnlocked) {
-    in_small_steps();
     const Devices devices;
     const Pool workers(1);
     near_pinned_options options = base_pages();
@@ -211,14 +211,13 @@ TEST_F(PinnedRequestScript, CancelledBetweenChunksWhatWasLockedIsUnlocked) {
     const Request request(workers, devices, 4 * mib, options);
     at_rest(request, 0);
     gate.let_through();
-    const uint64_t chunks = at_rest(request, 1).locked_bytes / (16 * kib);
-    ASSERT_GE(chunks, 1U);
+    ASSERT_EQ(at_rest(request, 1).locked_bytes, 16 * kib);
     ASSERT_EQ(near_pinned_request_cancel(request), NEAR_OK);
     Pinned pinned;
     EXPECT_EQ(request.wait(&pinned), NEAR_E_CANCELLED) << "while the driver is still at it";
     gate.open();
-    EXPECT_TRUE(eventually([&] { return unregistered() == chunks + 1; }));
-    EXPECT_EQ(registered(), chunks + 1) << "no chunk after the one that was being locked";
+    EXPECT_TRUE(eventually([&] { return unregistered() == 2; }));
+    EXPECT_EQ(registered(), 2U) << "no chunk after the one that was being locked";
     EXPECT_EQ(pinned_stats(workers, devices).held_bytes, 0U);
 }
 
@@ -246,7 +245,7 @@ TEST_F(PinnedRequestScript, WhatComesTooLateGoesToTheCache) {
         EXPECT_TRUE(error.says(sentence)) << error.message;
         ASSERT_TRUE(eventually(over));
         asked = at_the_driver();
-        ASSERT_LT(ms, 10000U) << "it never gets there";
+        ASSERT_LT(ms, 10000 * nearpool_test::slower()) << "it never gets there";
     }
     EXPECT_EQ(pinned_stats(workers, devices).held_bytes, 0U);
     gate.open();

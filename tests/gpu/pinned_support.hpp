@@ -70,6 +70,18 @@ public:
         EXPECT_EQ(near_pinned_placement(pinned_, &placement, &error), NEAR_OK) << error.message;
         return placement;
     }
+    // A report and the pages on each node that are to be compared.
+    std::pair<near_placement, std::vector<near_node_pages>> look() const {
+        near_placement placement{};
+        placement.struct_size = sizeof placement;
+        std::vector<near_node_pages> nodes(2048);
+        std::size_t needed = 0;
+        Error error;
+        EXPECT_EQ(near_pinned_look(pinned_, &placement, nodes.data(), nodes.size(), &needed, &error), NEAR_OK)
+            << error.message;
+        nodes.resize(std::min(needed, nodes.size()));
+        return {placement, std::move(nodes)};
+    }
     int32_t reason(int32_t method, std::string *text = nullptr) const {
         char sentence[512] = "";
         int32_t reason = -1;

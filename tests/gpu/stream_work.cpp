@@ -46,7 +46,8 @@ TEST_F(StreamWork, OfAnIdleStreamIsDone) {
     EXPECT_EQ(stream_pool_wait_on(pool, id, pool, id, &error), NEAR_OK) << error.message;
     EXPECT_EQ(stream_pool_wait_on(pool, id, pool, STREAM_POOL_DEFAULT, &error), NEAR_OK) << error.message;
     EXPECT_TRUE(is_done(pool, STREAM_POOL_DEFAULT));
-    EXPECT_EQ(stream_pool_synchronize(pool, STREAM_POOL_DEFAULT, NEAR_SECOND, &error), NEAR_OK) << error.message;
+    EXPECT_EQ(stream_pool_synchronize(pool, STREAM_POOL_DEFAULT, nearpool_test::long_enough_ns, &error), NEAR_OK)
+        << error.message;
 }
 
 TEST_F(StreamWorkScript, PendingStreamsAreNotLentAgain) {
@@ -122,7 +123,8 @@ TEST_F(StreamWorkScript, IsWaitedForNoLongerThanAsked) {
         EXPECT_EQ(stream_pool_synchronize(pool, id, NEAR_FOREVER, nullptr), NEAR_OK);
         waited = true;
     });
-    std::thread timed([&] { EXPECT_EQ(stream_pool_synchronize(pool, id, 100 * NEAR_SECOND, nullptr), NEAR_OK); });
+    std::thread timed(
+        [&] { EXPECT_EQ(stream_pool_synchronize(pool, id, nearpool_test::long_enough_ns, nullptr), NEAR_OK); });
     give_it_time();
     EXPECT_FALSE(waited);
     ASSERT_EQ(fake()->let_go(pool.at(id)), 0);

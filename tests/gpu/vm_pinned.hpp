@@ -37,29 +37,20 @@ inline std::string text_of(const near_placement &placement) {
            placement.reason;
 }
 
-inline Histogram reported_nodes(const Pinned &pinned) {
-    const std::size_t unit = pinned.placement().page_bytes / base_page;
-    std::vector<near_node_pages> nodes(16);
-    std::size_t needed = 0;
-    Error error;
-    EXPECT_EQ(near_pinned_nodes(pinned, nodes.data(), nodes.size(), &needed, &error), NEAR_OK) << error.message;
-    Histogram histogram;
-    for (std::size_t i = 0; i < needed; i++) {
-        histogram[static_cast<int>(nodes[i].node)] = nodes[i].page_count * unit;
-    }
-    return histogram;
-}
-
 // The report is what the kernel says: no more is near than is there, and strict is claimed of all or nothing.
 inline void expect_true_report(const Pinned &pinned, uint32_t node, const Histogram &seen) {
-    const near_placement placement = pinned.placement();
+    const auto [placement, nodes] = pinned.look();
     const std::size_t unit = placement.page_bytes / base_page;
+    Histogram reported;
+    for (const near_node_pages &on : nodes) {
+        reported[static_cast<int>(on.node)] = on.page_count * unit;
+    }
     EXPECT_EQ(placement.page_count * unit, pages_in(seen));
     EXPECT_EQ(placement.present_pages * unit, pages_in(seen));
     EXPECT_EQ(placement.near_pages * unit, pages_on(seen, node)) << text_of(placement);
     EXPECT_EQ(placement.level == NEAR_LEVEL_STRICT, pages_on(seen, node) == pages_in(seen)) << text_of(placement);
     EXPECT_EQ(placement.reason[0] == '\0', placement.level == NEAR_LEVEL_STRICT) << text_of(placement);
-    EXPECT_EQ(reported_nodes(pinned), seen);
+    EXPECT_EQ(reported, seen);
 }
 
 inline void expect_all_near(const Pinned &pinned, uint32_t node) {

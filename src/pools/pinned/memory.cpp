@@ -78,9 +78,9 @@ Enforcement Memory::verdict(const Topology &topology, const Census &census) cons
     return Enforcement::strict();
 }
 
-near_placement Memory::placement(const Site &site, const char *data, std::size_t bytes) const {
-    const Census census = look(site, data, bytes);
-    const Enforcement enforcement = verdict(site.topology, census);
+near_placement Memory::describe(const Topology &topology, const Census &census, const char *data,
+                                std::size_t bytes) const {
+    const Enforcement enforcement = verdict(topology, census);
     near_placement placement{};
     placement.struct_size = sizeof(placement);
     placement.level = enforcement.level;
@@ -92,7 +92,7 @@ near_placement Memory::placement(const Site &site, const char *data, std::size_t
     placement.page_count = pages_in(data, bytes);
     placement.looked_at_pages = census.look == Look::not_at_all ? 0 : census.looked;
     placement.present_pages = census.present;
-    placement.near_pages = gpu_.node_known && site.topology.this_machine() ? census.near : 0;
+    placement.near_pages = gpu_.node_known && topology.this_machine() ? census.near : 0;
     const bool from_pool = pages_ == NEAR_PAGES_2M || pages_ == NEAR_PAGES_1G;
     placement.huge_bytes = from_pool ? placement.page_count * placement.page_bytes : 0;
     copy_text(placement.reason, enforcement.text);

@@ -35,9 +35,9 @@ public:
     virtual Result<int32_t> descriptor() const;
     virtual bool only_its_device() const { return false; } // other devices cannot use it
 
-    // Where the pages of [data, data + bytes) are now.
-    near_placement placement(const Site &site, const char *data, std::size_t bytes) const;
+    // Where the pages of [data, data + bytes) are now, and what there is to report of that.
     Census look(const Site &site, const char *data, std::size_t bytes) const;
+    near_placement describe(const Topology &topology, const Census &census, const char *data, std::size_t bytes) const;
 
     // Looks at it and keeps what is seen. Where it was looked at before it was locked, samples will do.
     void settle(const Site &site);

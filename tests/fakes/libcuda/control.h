@@ -27,7 +27,8 @@ void fakeCudaFail(const char *symbol, uint64_t nth, int error, int always);
  */
 void fakeCudaNull(const char *symbol, uint64_t nth);
 
-/* While a symbol's gate is closed, its calls wait before they do anything; opened, it lets all go. How many wait now.
+/* While a symbol's gate is closed, its calls wait before they do anything; opened, it lets all go; closed once more, it
+   lets those go that wait, and nobody who comes later. How many wait now.
    A reset opens all gates; a call that waited until then does nothing and answers that the driver is deinitialised. */
 void fakeCudaGate(const char *symbol, int closed);
 uint64_t fakeCudaGateWaiting(const char *symbol);

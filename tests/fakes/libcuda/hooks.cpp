@@ -121,7 +121,7 @@ void set_gate(const std::string &symbol, bool closed) {
     Hooks &all = hooks();
     const std::lock_guard<std::mutex> lock(all.mutex);
     Gate &gate = all.gates[symbol];
-    gate.openings += gate.closed && !closed ? 1 : 0;
+    gate.openings += gate.closed ? 1 : 0; // closed once more, too: for those that wait now
     gate.closed = closed;
     all.gate_opened.notify_all();
     arm(all);

@@ -4,6 +4,7 @@
 #include "api/handles.hpp"
 #include "fakes/ports.hpp"
 #include "pools/numa/worker.hpp"
+#include "support/limits.hpp"
 
 #include <gtest/gtest.h>
 
@@ -50,7 +51,7 @@ protected:
             EXPECT_EQ(pool_->enforcement().reason, NEAR_REASON_NOT_STARTED);
         }
         EXPECT_EQ(call(), NEAR_OK) << "the pool cannot be started again";
-        EXPECT_EQ(numa_pool_wait_idle(handle(), 60 * NEAR_SECOND, nullptr), NEAR_OK);
+        EXPECT_EQ(numa_pool_wait_idle(handle(), nearpool_test::long_enough_ns, nullptr), NEAR_OK);
         EXPECT_NE(pool_->enforcement().reason, NEAR_REASON_NOT_STARTED);
     }
     numa_pool *handle() const { return handle_of(pool_); }
@@ -77,7 +78,7 @@ TEST_F(LateStart, OfGroupSubmitFailsAndIsTriedAgain) {
     numa_pool_group *group = nullptr;
     ASSERT_EQ(numa_pool_group_create(handle(), &group, nullptr), NEAR_OK);
     expect_system_then_success([&] { return numa_pool_group_submit(group, 1, count_run, &run_); });
-    EXPECT_EQ(numa_pool_group_wait(group, 60 * NEAR_SECOND, nullptr), NEAR_OK);
+    EXPECT_EQ(numa_pool_group_wait(group, nearpool_test::long_enough_ns, nullptr), NEAR_OK);
     numa_pool_group_counts counts{};
     counts.struct_size = sizeof counts;
     EXPECT_EQ(numa_pool_group_get_counts(group, &counts), NEAR_OK);

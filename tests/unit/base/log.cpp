@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/log.hpp"
 
+#include "support/limits.hpp"
+
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -204,7 +206,7 @@ TEST_F(Log, AChildForkedWhileAMessageIsDeliveredCanLog) {
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
-        ::alarm(30); // a lock that is still held would hang
+        nearpool_test::limit_this_process(); // a lock that is still held would hang
         Received received;
         const bool set = set_log_callback(Received::take, &received, NEAR_LOG_ERROR) == NEAR_OK;
         log(NEAR_LOG_ERROR, "in the child");

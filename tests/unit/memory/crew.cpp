@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "memory/crew.hpp"
 
+#include "support/limits.hpp"
 #include "unit/memory/support.hpp"
 
 #include <cerrno>
@@ -258,7 +259,7 @@ TEST(Crew, AChildOfForkHasACrewOfItsOwnAlsoInTheMidstOfAJob) {
         const pid_t child = fork();
         ASSERT_GE(child, 0);
         if (child == 0) {
-            alarm(20);
+            nearpool_test::limit_this_process();
             Result<Ref<const Topology>> topology = Topology::from_synthetic("numa:2 pu:1");
             Crew crew(real_ports());
             _exit(topology && crew.run(*topology.value(), {0, 1}, [](std::size_t) { return 0; }).error == 0 ? 0 : 1);
@@ -289,7 +290,7 @@ TEST(Crew, TheParentsCrewWorksInTheChild) {
         const pid_t child = fork();
         ASSERT_GE(child, 0);
         if (child == 0) {
-            alarm(20);
+            nearpool_test::limit_this_process();
             std::atomic<int> done{0};
             const CrewOutcome outcome = crew.run(*topology.value(), times(16, node), [&](std::size_t) {
                 done++;

@@ -41,6 +41,20 @@ TEST(RegionFake, PagesThatTheKernelMovesAtThatMomentAreLookedAtAgain) {
     EXPECT_EQ(histogram(region.get()), (Histogram{{2, 156}}));
 }
 
+// The kernel moves pages between two looks. A report and its histogram that are to agree are of one.
+TEST(RegionFake, AReportAndItsHistogramAreOfOneLook) {
+    World world;
+    const auto region = world.made(spec_of(256, NEAR_POLICY_BIND, {2}, true));
+    world.machine.nodes().move_behind_the_back(100); // the next look misses them, and the one after it sees them
+    const Result<Seen> seen = region->look();
+    ASSERT_TRUE(seen) << seen.error().message;
+    EXPECT_EQ(seen.value().placement.present_pages, 156U);
+    EXPECT_EQ(seen.value().placement.near_pages, 156U);
+    ASSERT_EQ(seen.value().nodes.size(), 1U);
+    EXPECT_EQ(seen.value().nodes[0].page_count, 156U);
+    EXPECT_EQ(region->placement().near_pages, 256U);
+}
+
 TEST(RegionFake, PagesAreBoundOnlyOnceTheyAreIn) {
     World world(with_room(100));
     const auto region = world.made(spec_of(256, NEAR_POLICY_BIND, {1}));

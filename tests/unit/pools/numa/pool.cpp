@@ -5,6 +5,7 @@
 #include "fakes/ports.hpp"
 #include "pools/numa/group.hpp"
 #include "pools/numa/worker.hpp"
+#include "support/limits.hpp"
 
 #include <gtest/gtest.h>
 
@@ -186,7 +187,7 @@ TEST_F(PoolTest, NoTaskStarvesBehindTasksThatSubmitThemselves) {
     };
     ASSERT_EQ(submit(pool, start), NEAR_OK);
     ASSERT_EQ(submit(pool, count), NEAR_OK);
-    EXPECT_TRUE(pool.wait_idle(60 * NEAR_SECOND));
+    EXPECT_TRUE(pool.wait_idle(nearpool_test::long_enough_ns));
     stop = true;
     EXPECT_EQ(ran, 2);
     end(made.take());
@@ -214,7 +215,7 @@ TEST_F(PoolTest, NestedWaitsOnOneWorkerAreDeepAndEnd) {
         group->drop();
     };
     ASSERT_EQ(submit(pool, descend), NEAR_OK);
-    EXPECT_TRUE(pool.wait_idle(60 * NEAR_SECOND));
+    EXPECT_TRUE(pool.wait_idle(nearpool_test::long_enough_ns));
     EXPECT_EQ(deepest, 200);
     end(made.take());
 }

@@ -144,7 +144,7 @@ TEST_F(PromiseEndTest, InAChildNothingHappens) {
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
-        ::alarm(60);
+        nearpool_test::limit_this_process();
         Ref<Promise> none;
         int failures = pool->promise(0, tasks[0].item(), none) == NEAR_E_FORKED ? 0 : 1;
         failures += promises[0]->keep() ? 2 : 0;

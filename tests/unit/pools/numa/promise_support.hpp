@@ -6,6 +6,7 @@
 #include "pools/numa/group.hpp"
 #include "pools/numa/pool.hpp"
 #include "pools/numa/worker.hpp"
+#include "support/limits.hpp"
 #include "unit/topology/support.hpp"
 
 #include <gtest/gtest.h>
@@ -42,17 +43,8 @@ struct Task {
     bool once() const { return ran + discarded == 1; }
 };
 
-constexpr uint64_t long_enough_ns = 120 * NEAR_SECOND; // a guard against hanging, never a measure
-
-template <class Condition> bool eventually(Condition &&condition) {
-    for (int turn = 0; turn < 120000; turn++) {
-        if (condition()) {
-            return true;
-        }
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    return false;
-}
+using nearpool_test::eventually;
+using nearpool_test::long_enough_ns;
 
 // Four nodes in two packages, a worker on each, that do not steal.
 class PromiseTest : public ::testing::Test {
