@@ -240,6 +240,8 @@ typedef struct near_api {
     near_status (*near_pinned_request_progress)(const near_pinned_request *request, near_pinned_progress *progress);
     near_status (*near_pinned_request_cancel)(near_pinned_request *request);
     void (*near_pinned_request_destroy)(near_pinned_request *request);
+    near_status (*near_device_map_near_nodes)(const near_device_map *map, size_t index, uint32_t *nodes,
+        size_t capacity, size_t *needed);
     /** @} */
 } near_api;
 /* clang-format on */
