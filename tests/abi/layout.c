@@ -92,6 +92,7 @@ OFFSET(device_pool_facts, uuid_text, 56);
 OFFSET(device_pool_facts, pci_address, 104);
 OFFSET(device_pool_facts, name, 136);
 OFFSET(device_pool_facts, memory_node, 264);
+OFFSET(device_pool_facts, reserved, 268);
 
 SIZE(device_pool_memory, 32);
 OFFSET(device_pool_memory, struct_size, 0);
