@@ -254,6 +254,8 @@ typedef struct near_api {
         size_t capacity, size_t *needed, near_error *error);
     near_status (*near_region_look)(near_region *region, near_placement *placement, near_node_pages *nodes,
         size_t capacity, size_t *needed, near_error *error);
+    near_status (*near_device_map_near_nodes)(const near_device_map *map, size_t index, uint32_t *nodes,
+        size_t capacity, size_t *needed);
     /** @} */
 } near_api;
 /* clang-format on */

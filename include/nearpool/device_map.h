@@ -18,21 +18,23 @@ extern "C" {
 
 /** What a device is. */
 enum {
-    NEAR_DEVICE_GPU = 1,        /**< a display controller of PCI class 0x0300 or 0x0302, or what a GPU's driver names */
+    NEAR_DEVICE_GPU = 1,        /**< what a GPU's driver names; a 3D controller (PCI class 0x0302); a display controller
+                                     (0x0300, 0x0380) of NVIDIA, AMD or Intel, but none that draws a server's console; an
+                                     accelerator (0x1200) of NVIDIA or AMD, or one with an accelerator's driver */
     NEAR_DEVICE_NETWORK = 2,    /**< a network interface, "eth0"; IPoIB too */
-    NEAR_DEVICE_INFINIBAND = 3, /**< an RDMA device, "mlx5_0"; RoCE too */
+    NEAR_DEVICE_INFINIBAND = 3, /**< an RDMA device, "mlx5_0"; RoCE too, but not the "scif0" of a Xeon Phi card */
     NEAR_DEVICE_NVME = 4,       /**< a namespace of an NVMe drive, "nvme0n1" */
-    NEAR_DEVICE_BLOCK = 5       /**< another block device, "sda" */
+    NEAR_DEVICE_BLOCK = 5       /**< another block device, "sda"; not memory, "dax0.0", on CXL or elsewhere */
 };
 
 /** Who said next to which node a device is, in the order in which they are asked. */
 enum {
     NEAR_NODE_SOURCE_NONE = 0,     /**< nobody: the node is unknown */
     NEAR_NODE_SOURCE_DRIVER = 1,   /**< the device's driver (CU_DEVICE_ATTRIBUTE_HOST_NUMA_ID, CUDA 12.2) */
-    NEAR_NODE_SOURCE_SYSFS = 2,    /**< the kernel: numa_node of the PCI device in /sys */
-    NEAR_NODE_SOURCE_PCI_ROOT = 3, /**< the locality of the PCI root to which the device is attached */
-    NEAR_NODE_SOURCE_NVML = 4,     /**< NVML: the nodes whose memory is near the device are one */
-    NEAR_NODE_SOURCE_ONE_NODE = 5  /**< the machine has one node */
+    NEAR_NODE_SOURCE_SYSFS = 2,    /**< the kernel: numa_node of the device in /sys, or else its local_cpulist */
+    NEAR_NODE_SOURCE_PCI_ROOT = 3, /**< the locality of a bridge, a bus or the PCI root to which it is attached */
+    NEAR_NODE_SOURCE_NVML = 4,     /**< NVML: of the nodes whose memory is near the device, one is the host's */
+    NEAR_NODE_SOURCE_ONE_NODE = 5  /**< only one node of the machine has CPUs */
 };
 
 /** The devices of a machine: an immutable snapshot. */
@@ -58,6 +60,8 @@ typedef struct near_device {
     char pci_address[32];   /**< "0000:3b:00.0", lower case; empty: on no PCI bus, or reached over several */
     char uuid_text[48];     /**< "GPU-..." or "MIG-...", of a GPU, where the driver or the XML says it */
     char model[128];        /**< the driver's name of a GPU, where it was asked */
+    uint32_t memory_node; /**< of a GPU, the node of its own memory, where that is a node of the machine: as its driver
+                               says it, or without one /proc/driver/nvidia or the XML; ::NEAR_NODE_UNKNOWN */
 } near_device;
 
 /**
@@ -132,6 +136,33 @@ NEAR_API size_t near_device_map_count(const near_device_map *map);
  * @since 0.1
  */
 NEAR_API NEAR_MUST_CHECK near_status near_device_map_get(const near_device_map *map, size_t index, near_device *device);
+
+/**
+ * @brief The nodes that a device is next to, all equally near, in ascending order.
+ *
+ * Most often one, near_device::attached_node. Several where what says it names several, as a package with two kinds of
+ * memory: also those without CPUs. When more than one of them has CPUs, near_device::node is unknown, and this is what
+ * is known. None: nobody says.
+ *
+ * @param[in]  map       a map.
+ * @param[in]  index     the device's place, from 0.
+ * @param[out] nodes     the numbers; NULL with capacity 0 asks only for @p needed.
+ * @param[in]  capacity  how many @p nodes can take.
+ * @param[out] needed    how many there are.
+ *
+ * @errors
+ * - ::NEAR_E_INVALID   @p map or @p needed is NULL, @p nodes is NULL with a capacity, or @p index is not less than
+ *                      near_device_map_count()
+ * - ::NEAR_E_CAPACITY  the array is too short; @p needed is written
+ * - ::NEAR_E_NOMEM     out of memory
+ *
+ * @threads{safe}
+ * @blocking Never.
+ * @fork     Works in the child.
+ * @since 0.1
+ */
+NEAR_API NEAR_MUST_CHECK near_status near_device_map_near_nodes(const near_device_map *map, size_t index,
+                                                                uint32_t *nodes, size_t capacity, size_t *needed);
 
 /**
  * @brief Finds a device by its name, its UUID, or its PCI address.

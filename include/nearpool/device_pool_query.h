@@ -45,6 +45,8 @@ typedef struct device_pool_facts {
     char uuid_text[48];        /**< "GPU-..." or "MIG-..." */
     char pci_address[32];      /**< "0000:3b:00.0", lower case */
     char name[128];            /**< the driver's */
+    uint32_t memory_node;      /**< the node of its own memory, where that is one; ::NEAR_NODE_UNKNOWN */
+    uint32_t reserved;         /**< 0 */
 } device_pool_facts;
 
 /** The memory of a device now. */

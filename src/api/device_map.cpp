@@ -27,6 +27,7 @@ near_device public_form(const MappedDevice &from) {
     copy_text(answer.pci_address, from.pci_address);
     copy_text(answer.uuid_text, from.uuid);
     copy_text(answer.model, from.model);
+    answer.memory_node = from.node.memory;
     return answer;
 }
 
@@ -94,6 +95,23 @@ near_status near_device_map_get(const near_device_map *map, size_t index, near_d
         }
         write_struct(device, public_form(map_of(map)->devices()[index]));
         return {};
+    });
+}
+
+near_status near_device_map_near_nodes(const near_device_map *map, size_t index, uint32_t *nodes, size_t capacity,
+                                       size_t *needed) {
+    return guarded([&]() -> Done {
+        if (Done ok = check_pointer(map, "map"); !ok) {
+            return ok;
+        }
+        if (index >= near_device_map_count(map)) {
+            return as_done(NEAR_E_INVALID);
+        }
+        if (Done ok = check_output_list(nodes, capacity, needed, "nodes"); !ok) {
+            return ok;
+        }
+        const NumberSet &near = map_of(map)->devices()[index].node.near;
+        return write_list(std::vector<uint32_t>(near.begin(), near.end()), nodes, capacity, needed, "nodes");
     });
 }
 

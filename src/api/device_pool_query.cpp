@@ -28,6 +28,7 @@ device_pool_facts answer_of(const device::Device &device) {
     copy_text(answer.uuid_text, known.uuid_text());
     copy_text(answer.pci_address, known.pci_address);
     copy_text(answer.name, known.name);
+    answer.memory_node = device.node().memory;
     return answer;
 }
 

@@ -59,6 +59,19 @@ void read_names(const Driver &driver, Questions &questions, Facts &facts) {
     }
 }
 
+// A driver before CUDA 12.2 does not know the questions.
+std::optional<int> node_of(const Driver &driver, const Facts &facts, CUdevice_attribute which) {
+    int node = -1;
+    const bool said = driver.device_get_attribute(&node, which, facts.handle) == cuda_success;
+    return said && node >= 0 ? std::optional(node) : std::nullopt;
+}
+
+std::optional<int> own_node(const Driver &driver, const Facts &facts) {
+    int kind = 0;
+    const CUresult code = driver.device_get_attribute(&kind, attribute_numa_config, facts.handle);
+    return code == cuda_success && kind == numa_config_node ? node_of(driver, facts, attribute_numa_id) : std::nullopt;
+}
+
 } // namespace
 
 std::string Facts::uuid_text() const {
@@ -91,10 +104,8 @@ Result<Facts> read_facts(const Driver &driver, int32_t ordinal) {
     if (mode == compute_mode_prohibited) {
         return fail(NEAR_E_DEVICE, "its compute mode is \"prohibited\": it takes no contexts");
     }
-    int node = -1; // a driver before CUDA 12.2 does not know the question
-    if (driver.device_get_attribute(&node, attribute_host_numa_id, facts.handle) == cuda_success && node >= 0) {
-        facts.host_node = node;
-    }
+    facts.host_node = node_of(driver, facts, attribute_host_numa_id);
+    facts.memory_node = own_node(driver, facts);
     return facts;
 }
 

@@ -20,7 +20,8 @@ struct Facts {
     int capability_major = 0;
     int capability_minor = 0;
     uint64_t total_bytes = 0;
-    std::optional<int> host_node; // as the driver says; nothing: it does not
+    std::optional<int> host_node;   // next to it, as the driver says; nothing: it does not
+    std::optional<int> memory_node; // of its own memory; nothing: that is no node of the machine, or it is not said
 
     // "GPU-8a9c1f..." or "MIG-...", as every tool writes it.
     std::string uuid_text() const;

@@ -69,9 +69,12 @@ constexpr CUdevice_attribute attribute_compute_capability_minor = 76;
 constexpr CUdevice_attribute attribute_can_use_host_pointer_for_registered_mem = 91;
 constexpr CUdevice_attribute attribute_host_register_supported = 99;
 constexpr CUdevice_attribute attribute_pageable_memory_access_uses_host_page_tables = 100;
+constexpr CUdevice_attribute attribute_numa_config = 130;  // since CUDA 12.2
+constexpr CUdevice_attribute attribute_numa_id = 131;      // since CUDA 12.2: the node of the GPU's own memory
 constexpr CUdevice_attribute attribute_host_numa_id = 134; // since CUDA 12.2; -1: the machine has no NUMA
 
 constexpr int compute_mode_prohibited = 2;
+constexpr int numa_config_node = 1; // the GPU's memory is a node of the machine
 
 constexpr CUdevice_P2PAttribute peer_performance_rank = 1;
 constexpr CUdevice_P2PAttribute peer_access_supported = 2;

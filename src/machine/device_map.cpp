@@ -92,13 +92,15 @@ Result<DeviceMap> DeviceMap::make(const Topology &topology, const DriverGpus &dr
     map.driver_known_ = driver.known;
     map.missing_ = driver.missing;
     for (IoDevice &device : found.value()) {
+        DeviceNode node = working_node(topology, device.node);
+        node.memory = device.memory_node;
         map.devices_.push_back({device.kind,
                                 std::move(device.name),
                                 std::move(device.pci_address),
                                 std::move(device.uuid),
                                 {},
                                 -1,
-                                working_node(topology, device.node)});
+                                std::move(node)});
     }
     for (const cuda::Facts &facts : driver.facts) {
         map.add_driver_gpu(topology, driver, facts);

@@ -13,11 +13,14 @@ using Json = nlohmann::ordered_json;
 
 std::string node_text(const DeviceNode &node) {
     if (node.source == NEAR_NODE_SOURCE_NONE) {
-        return "node unknown";
+        return node.near.empty() ? "node unknown" : "node unknown, one of " + node.near.text();
     }
     std::string text = format("node %u", node.node);
     if (node.attached != node.node) {
         text += format(", nearest to node %u without CPUs", node.attached);
+    }
+    if (node.near.size() > 1) {
+        text += ", of nodes " + node.near.text();
     }
     return text + " (" + node_source_name(node.source) + ")";
 }
@@ -32,7 +35,9 @@ std::string line(const MappedDevice &device) {
     }
     text += device.model.empty() ? "" : ", " + device.model;
     text += device.uuid.empty() ? "" : ", " + device.uuid;
-    return text + ": " + node_text(device.node) + "\n";
+    text += ": " + node_text(device.node);
+    text += device.node.memory == NEAR_NODE_UNKNOWN ? "" : format(", its memory is node %u", device.node.memory);
+    return text + "\n";
 }
 
 // Unknown is null.
@@ -53,7 +58,9 @@ Json json_of(const MappedDevice &device) {
             {"ordinal", device.ordinal < 0 ? Json(nullptr) : Json(device.ordinal)},
             {"node", known(device.node.node)},
             {"attached_node", known(device.node.attached)},
-            {"node_source", node_source_name(device.node.source)}};
+            {"node_source", node_source_name(device.node.source)},
+            {"near_nodes", std::vector<uint32_t>(device.node.near.begin(), device.node.near.end())},
+            {"memory_node", known(device.node.memory)}};
 }
 
 } // namespace

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "topology/devices.hpp"
 
+#include "topology/gpu.hpp"
 #include "topology/pci.hpp"
 #include "topology/source.hpp"
+#include "topology/sysfs.hpp"
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -15,28 +18,23 @@ namespace {
 constexpr std::string_view software = "virtual/";                   // devices without hardware
 constexpr std::string_view shared_nvme = "virtual/nvme-subsystem/"; // NVMe that several controllers may lead to
 
+// Folders by PCI address in which NVIDIA's kernel module shows its GPUs, without anybody opening the driver.
+const std::string nvidia_gpus = "/proc/driver/nvidia/gpus";
+
 bool begins(std::string_view text, std::string_view prefix) {
     return text.substr(0, prefix.size()) == prefix;
 }
 
-// A link of /sys/class leads to the device's place under /sys/devices: "pci0000:00/0000:00:03.0/virtio2/net/eth0".
-std::string place_in(const std::string &link) {
-    constexpr std::string_view root = "/devices/";
-    const std::size_t found = link.find(root);
-    return found == std::string::npos ? std::string() : link.substr(found + root.size());
+// Whether a name is the prefix and a number, and maybe more: "nvme0n1".
+bool begins_numbered(std::string_view text, std::string_view prefix) {
+    return begins(text, prefix) && text.size() > prefix.size() && text[prefix.size()] >= '0' &&
+           text[prefix.size()] <= '9';
 }
 
-// The PCI device nearest to the end of a place: what the device hangs on. Empty: none.
+// The PCI device that a device hangs on. Empty: none.
 std::string pci_above(const std::string &place) {
-    std::string found;
-    for (std::size_t begin = 0; begin < place.size();) {
-        const std::size_t end = std::min(place.find('/', begin), place.size());
-        if (const auto address = parse_pci(place.substr(begin, end - begin)); address) {
-            found = address->text();
-        }
-        begin = end + 1;
-    }
-    return found;
+    const std::vector<PciAddress> path = pci_devices_of(place);
+    return path.empty() ? std::string() : path.back().text();
 }
 
 uint32_t hexadecimal(const std::string &text) { // "0x030200\n"; 0: it is none
@@ -76,12 +74,26 @@ private:
     void read_gpus() {
         for (const std::string &address : list("/sys/bus/pci/devices")) {
             const std::string folder = "/sys/bus/pci/devices/" + address;
-            std::string text;
-            files_.read(root_ + folder + "/class", &text);
-            if (is_gpu_class(hexadecimal(text) >> 8U)) {
+            if (is_gpu(identity(folder, address))) {
                 devices_.push_back({NEAR_DEVICE_GPU, gpu_name(folder, address), address, {}, pci_node(address)});
             }
         }
+    }
+
+    uint32_t number(const std::string &path) {
+        std::string text;
+        return files_.read(root_ + path, &text) == 0 ? hexadecimal(text) : 0;
+    }
+
+    PciIdentity identity(const std::string &folder, const std::string &address) {
+        std::string driver;
+        files_.read_link(root_ + folder + "/driver", &driver);
+        driver = driver.substr(driver.rfind('/') + 1);
+        std::vector<std::string> facts; // where its driver shows a GPU of NVIDIA's
+        if (driver.empty() && files_.list(root_ + nvidia_gpus + "/" + address, &facts) == 0) {
+            driver = "nvidia";
+        }
+        return {number(folder + "/class") >> 8U, number(folder + "/vendor"), number(folder + "/device"), driver};
     }
 
     std::string gpu_name(const std::string &folder, const std::string &address) {
@@ -95,11 +107,11 @@ private:
 
     void read_class(const std::string &folder, int32_t kind) {
         for (const std::string &name : list(folder)) {
-            const int32_t its_kind = kind == NEAR_DEVICE_BLOCK ? block_kind(name) : kind;
+            const int32_t its_kind = kind_by_name(kind, name);
             const std::string place = place_of(folder, name);
             if (begins(place, shared_nvme)) {
                 add_shared_nvme(name, place);
-            } else if (!place.empty() && !begins(place, software)) {
+            } else if (its_kind != 0 && !place.empty() && !begins(place, software)) {
                 const std::string address = pci_above(place);
                 devices_.push_back(
                     {its_kind, name, address, {}, address.empty() ? node_above(place) : pci_node(address)});
@@ -111,48 +123,45 @@ private:
     void add_shared_nvme(const std::string &name, const std::string &place) {
         const std::string subsystem = "/sys/devices/" + place.substr(0, place.rfind('/'));
         std::vector<std::string> addresses;
-        std::vector<NodeAnswer> nodes;
+        NodeAnswer all;
         for (const std::string &entry : list(subsystem)) {
             const std::string address = pci_above(place_of(subsystem, entry));
             if (!address.empty()) {
                 addresses.push_back(address);
-                nodes.push_back(pci_node(address));
+                all = addresses.size() == 1 ? pci_node(address) : near_both(all, pci_node(address));
             }
         }
         if (addresses.empty()) { // over a network
             return;
         }
-        const bool one_node = std::all_of(nodes.begin(), nodes.end(),
-                                          [&](const NodeAnswer &other) { return other.node == nodes[0].node; });
-        devices_.push_back({NEAR_DEVICE_NVME,
-                            name,
-                            addresses.size() == 1 ? addresses[0] : std::string(),
-                            {},
-                            one_node ? nodes[0] : NodeAnswer{}});
+        const std::string only = addresses.size() == 1 ? addresses[0] : std::string();
+        devices_.push_back({NEAR_DEVICE_NVME, name, only, {}, all});
+    }
+
+    // Of what is reached over two devices that are not next to the same node, the node is unknown.
+    static NodeAnswer near_both(const NodeAnswer &one, const NodeAnswer &other) {
+        const NumberSet nodes = one.nodes.unite(other.nodes);
+        return one.node == other.node ? NodeAnswer{one.node, one.source, nodes}
+                                      : NodeAnswer{NEAR_NODE_UNKNOWN, NEAR_NODE_SOURCE_NONE, nodes};
     }
 
     // A failure of hwloc leaves the node unknown: the device is there all the same.
     NodeAnswer pci_node(const std::string &address) {
         const Result<NodeAnswer> said = topology_.pci_node(address);
-        return said ? said.value() : only_node();
+        return said ? said.value() : only_node(topology_);
     }
 
     // Of a device on no PCI bus: what the kernel says of it, or else of what it hangs on.
     NodeAnswer node_above(std::string place) {
         while (!place.empty()) {
-            const NodeAnswer said = kernel_node(topology_, files_, root_ + "/sys/devices/" + place);
-            if (said.source != NEAR_NODE_SOURCE_NONE) {
+            NodeAnswer said = kernel_node(topology_, files_, root_ + "/sys/devices/" + place, NEAR_NODE_SOURCE_SYSFS);
+            if (!said.nodes.empty()) {
                 return said;
             }
             const std::size_t cut = place.rfind('/');
             place.resize(cut == std::string::npos ? 0 : cut);
         }
-        return only_node();
-    }
-
-    NodeAnswer only_node() const {
-        const std::vector<Node> &nodes = topology_.nodes();
-        return nodes.size() == 1 ? NodeAnswer{nodes[0].number, NEAR_NODE_SOURCE_ONE_NODE} : NodeAnswer{};
+        return only_node(topology_);
     }
 
     const Topology &topology_;
@@ -163,26 +172,69 @@ private:
 
 } // namespace
 
-bool is_gpu_class(uint32_t pci_class) {
-    return pci_class == 0x0300 || pci_class == 0x0302;
-}
-
-int32_t block_kind(const std::string &name) {
-    const bool nvme = begins(name, "nvme") && name.size() > 4 && name[4] >= '0' && name[4] <= '9';
-    return nvme ? NEAR_DEVICE_NVME : NEAR_DEVICE_BLOCK;
+int32_t kind_by_name(int32_t kind, const std::string &name) {
+    if (kind == NEAR_DEVICE_INFINIBAND) {
+        return begins(name, "scif") ? 0 : kind;
+    }
+    if (kind != NEAR_DEVICE_BLOCK) {
+        return kind;
+    }
+    if (begins_numbered(name, "mem") || begins_numbered(name, "dax")) {
+        return 0;
+    }
+    return begins_numbered(name, "nvme") ? NEAR_DEVICE_NVME : NEAR_DEVICE_BLOCK;
 }
 
 std::vector<IoDevice> sysfs_devices(const Topology &topology, FilePort &files, const std::string &root) {
     return Reader(topology, files, root).read();
 }
 
-Result<std::vector<IoDevice>> Topology::devices() const {
-    if (source_->files() != nullptr) {
-        return sysfs_devices(*this, *source_->files(), source_->root());
+// "Node:      255" and more; "-1" where the GPU's memory is no node.
+std::vector<GpuMemory> sysfs_gpu_memory(const Topology &topology, FilePort &files, const std::string &root) {
+    std::vector<std::string> names;
+    files.list(root + nvidia_gpus, &names);
+    std::vector<GpuMemory> found;
+    for (const std::string &name : names) {
+        std::string text;
+        files.read(root + nvidia_gpus + "/" + name + "/numa_status", &text);
+        const std::string said = proc_field(text, "Node").value_or("");
+        const std::optional<PciAddress> address = parse_pci(name);
+        uint32_t node = 0;
+        const bool number = std::from_chars(said.data(), said.data() + said.size(), node).ec == std::errc();
+        if (number && address && topology.node(node) != nullptr) {
+            found.push_back({address->text(), node});
+        }
     }
-    Result<hwloc_topology_t> with_devices = source_->with_devices();
-    return with_devices ? hwloc_devices(*this, with_devices.value())
-                        : Result<std::vector<IoDevice>>(with_devices.error());
+    return found;
+}
+
+std::vector<GpuMemory> Topology::gpu_memory() const {
+    if (source_->files() != nullptr) {
+        return sysfs_gpu_memory(*this, *source_->files(), source_->root());
+    }
+    const Result<hwloc_topology_t> with_devices = source_->with_devices();
+    return with_devices ? hwloc_gpu_memory(*this, with_devices.value()) : std::vector<GpuMemory>();
+}
+
+Result<std::vector<IoDevice>> Topology::devices() const {
+    std::vector<IoDevice> found;
+    if (source_->files() != nullptr) {
+        found = sysfs_devices(*this, *source_->files(), source_->root());
+    } else {
+        Result<hwloc_topology_t> with_devices = source_->with_devices();
+        if (!with_devices) {
+            return with_devices.error();
+        }
+        found = hwloc_devices(*this, with_devices.value());
+    }
+    for (const GpuMemory &memory : gpu_memory()) {
+        for (IoDevice &device : found) {
+            if (device.kind == NEAR_DEVICE_GPU && device.pci_address == memory.pci_address) {
+                device.memory_node = memory.node;
+            }
+        }
+    }
+    return found;
 }
 
 } // namespace nearpool

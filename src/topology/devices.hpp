@@ -5,6 +5,7 @@
 #include "topology/hwloc_handle.hpp"
 #include "topology/topology.hpp"
 
+#include <string>
 #include <vector>
 
 namespace nearpool {
@@ -15,10 +16,12 @@ std::vector<IoDevice> sysfs_devices(const Topology &topology, FilePort &files, c
 // From XML that was recorded with I/O devices; those that hang on no PCI bus are left out.
 std::vector<IoDevice> hwloc_devices(const Topology &topology, hwloc_topology_t with_devices);
 
-// Whether a PCI device of that class is a GPU: one with a screen (0x0300) or without (0x0302).
-bool is_gpu_class(uint32_t pci_class);
+// The same of GPUs whose memory is a node.
+std::vector<GpuMemory> sysfs_gpu_memory(const Topology &topology, FilePort &files, const std::string &root);
+std::vector<GpuMemory> hwloc_gpu_memory(const Topology &topology, hwloc_topology_t with_devices);
 
-// NEAR_DEVICE_NVME or NEAR_DEVICE_BLOCK, by the name.
-int32_t block_kind(const std::string &name);
+// The kind of a device that its class calls InfiniBand or a block device, as its name has it. 0: none of ours, which
+// are memory that is no block device ("mem0" on CXL, "dax0.0") and the "scif0" of a Xeon Phi card, which is no network.
+int32_t kind_by_name(int32_t kind, const std::string &name);
 
 } // namespace nearpool

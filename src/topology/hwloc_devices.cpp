@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "topology/devices.hpp"
+#include "topology/gpu.hpp"
 #include "topology/pci.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstring>
+#include <optional>
+#include <type_traits>
 
 namespace nearpool {
 namespace {
+
+constexpr unsigned base_class_display = 0x03;
 
 hwloc_obj_t pci_of(hwloc_obj_t device) {
     while (device != nullptr && device->type != HWLOC_OBJ_PCI_DEVICE) {
@@ -24,7 +31,24 @@ NodeAnswer node_of(const Topology &topology, const std::string &address) {
     return said ? said.value() : NodeAnswer{};
 }
 
-// What the kernel and the GPU's tools call it: hwloc keeps both in objects under the PCI device.
+// Of a tool of its driver's, which saw it work: hwloc keeps those in objects under the PCI device.
+bool is_of_accelerator(hwloc_obj_t object) {
+    static constexpr std::array<const char *, 5> tools = {"CUDA", "NVML", "RSMI", "LevelZero", "OpenCL"};
+    const char *subtype = object->subtype == nullptr ? "" : object->subtype;
+    return std::any_of(tools.begin(), tools.end(), [&](const char *tool) { return std::strcmp(subtype, tool) == 0; });
+}
+
+bool is_gpu(hwloc_obj_t pci) {
+    const auto &said = pci->attr->pcidev;
+    bool driven = false;
+    for (hwloc_obj_t child = pci->io_first_child; child != nullptr; child = child->next_sibling) {
+        driven = driven || is_of_accelerator(child);
+    }
+    const bool displays = said.class_id >> 8U == base_class_display;
+    return (displays && driven) || is_gpu(PciIdentity{said.class_id, said.vendor_id, said.device_id, {}});
+}
+
+// What the kernel and the GPU's tools call it.
 IoDevice gpu_of(const Topology &topology, hwloc_obj_t pci) {
     const std::string address = address_of(pci);
     IoDevice gpu{NEAR_DEVICE_GPU, address, address, {}, node_of(topology, address)};
@@ -40,16 +64,24 @@ IoDevice gpu_of(const Topology &topology, hwloc_obj_t pci) {
 }
 
 int32_t kind_of(hwloc_obj_t device) { // 0: none of ours
-    switch (device->attr->osdev.type) {
-    case HWLOC_OBJ_OSDEV_NETWORK:
-        return NEAR_DEVICE_NETWORK;
-    case HWLOC_OBJ_OSDEV_OPENFABRICS:
-        return NEAR_DEVICE_INFINIBAND;
-    case HWLOC_OBJ_OSDEV_BLOCK:
-        return block_kind(device->name);
-    default:
-        return 0;
-    }
+#if HWLOC_API_VERSION >= 0x00030000   // a set of types
+    const auto types = device->attr->osdev.types;
+    const bool memory = (types & HWLOC_OBJ_OSDEV_MEMORY) != 0;
+    const bool block = (types & HWLOC_OBJ_OSDEV_STORAGE) != 0 && !memory;
+    const bool infiniband = (types & HWLOC_OBJ_OSDEV_OPENFABRICS) != 0;
+    const bool network = (types & HWLOC_OBJ_OSDEV_NETWORK) != 0;
+#else
+    std::underlying_type_t<hwloc_obj_osdev_type_t> type = 0; // of XML, it may be a number that the enumeration has not
+    static_assert(sizeof type == sizeof device->attr->osdev.type);
+    std::memcpy(&type, &device->attr->osdev.type, sizeof type);
+    const bool block = type == HWLOC_OBJ_OSDEV_BLOCK;
+    const bool infiniband = type == HWLOC_OBJ_OSDEV_OPENFABRICS;
+    const bool network = type == HWLOC_OBJ_OSDEV_NETWORK;
+#endif
+    const int32_t kind = infiniband ? NEAR_DEVICE_INFINIBAND : network ? NEAR_DEVICE_NETWORK : NEAR_DEVICE_BLOCK;
+    const bool ours = infiniband || network || block;
+    const bool cxl_memory = device->subtype != nullptr && std::strcmp(device->subtype, "CXLMem") == 0;
+    return ours && !cxl_memory ? kind_by_name(kind, device->name) : 0;
 }
 
 } // namespace
@@ -58,7 +90,7 @@ std::vector<IoDevice> hwloc_devices(const Topology &topology, hwloc_topology_t w
     std::vector<IoDevice> devices;
     for (hwloc_obj_t pci = hwloc_get_next_pcidev(with_devices, nullptr); pci != nullptr;
          pci = hwloc_get_next_pcidev(with_devices, pci)) {
-        if (is_gpu_class(pci->attr->pcidev.class_id)) {
+        if (is_gpu(pci)) {
             devices.push_back(gpu_of(topology, pci));
         }
     }
@@ -72,6 +104,20 @@ std::vector<IoDevice> hwloc_devices(const Topology &topology, hwloc_topology_t w
         }
     }
     return devices;
+}
+
+std::vector<GpuMemory> hwloc_gpu_memory(const Topology &topology, hwloc_topology_t with_devices) {
+    std::vector<GpuMemory> found;
+    for (hwloc_obj_t node = hwloc_get_next_obj_by_type(with_devices, HWLOC_OBJ_NUMANODE, nullptr); node != nullptr;
+         node = hwloc_get_next_obj_by_type(with_devices, HWLOC_OBJ_NUMANODE, node)) {
+        const bool of_gpu = node->subtype != nullptr && std::strcmp(node->subtype, "GPUMemory") == 0;
+        const char *place = of_gpu ? hwloc_obj_get_info_by_name(node, "PCIBusID") : nullptr;
+        const std::optional<PciAddress> address = place == nullptr ? std::nullopt : parse_pci(place);
+        if (address && topology.node(node->os_index) != nullptr) {
+            found.push_back({address->text(), node->os_index});
+        }
+    }
+    return found;
 }
 
 } // namespace nearpool

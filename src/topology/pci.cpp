@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which node a PCI device is next to: the kernel's own word first, then where hwloc finds the device attached.
+// Which node a PCI device is next to: what the kernel says of it, of the bridges above it and of its buses; of a
+// machine in XML, where hwloc has the device attached.
 #include "topology/pci.hpp"
 
 #include "base/text.hpp"
 #include "topology/source.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 namespace nearpool {
@@ -17,13 +19,116 @@ std::optional<uint32_t> hexadecimal(const std::string &text, std::size_t least, 
     return whole && text.size() >= least && text.size() <= most ? std::optional(value) : std::nullopt;
 }
 
-// The one node next to which hwloc has the device attached; NEAR_NODE_UNKNOWN: several, or there is no such device.
-uint32_t hwloc_node(hwloc_topology_t topology, const PciAddress &address) {
+constexpr std::size_t word_digits = 8;       // of a bitmap of the kernel's: words of 32 bits
+constexpr std::size_t most_words = 1U << 15; // CPUs below 1 048 576
+
+// "0000ffff,00000000": the last word is the lowest. Nothing: it is no bitmap.
+std::optional<NumberSet> parse_bitmap(std::string text) {
+    text.resize(std::min(text.find_last_not_of(" \n") + 1, text.size()));
+    std::vector<uint32_t> numbers;
+    uint32_t base = 0;
+    for (std::size_t end = text.size();; base += 32) {
+        const std::size_t comma = end == 0 ? std::string::npos : text.rfind(',', end - 1);
+        const std::size_t begin = comma == std::string::npos ? 0 : comma + 1;
+        const auto word = hexadecimal(text.substr(begin, end - begin), 1, word_digits);
+        if (!word || base / 32 >= most_words) {
+            return std::nullopt;
+        }
+        for (uint32_t bit = 0; bit < 32; bit++) {
+            if ((*word >> bit & 1U) != 0) {
+                numbers.push_back(base + bit);
+            }
+        }
+        if (begin == 0) {
+            return NumberSet(std::move(numbers));
+        }
+        end = begin - 1;
+    }
+}
+
+// The CPUs in a list, or else in a bitmap. Empty: neither file is there and understood.
+NumberSet read_cpus(FilePort &files, const std::string &list, const std::string &bitmap) {
+    std::string text;
+    if (files.read(list, &text) == 0) {
+        if (const std::optional<NumberSet> cpus = NumberSet::parse(text); cpus && !cpus->empty()) {
+            return *cpus;
+        }
+    }
+    return files.read(bitmap, &text) == 0 ? parse_bitmap(std::move(text)).value_or(NumberSet()) : NumberSet();
+}
+
+NodeAnswer next_to_cpus(const Topology &topology, const NumberSet &cpus, int32_t source) {
+    std::vector<uint32_t> nodes;
+    for (const Node &node : topology.nodes()) {
+        if (!node.cpus.intersect(cpus).empty()) {
+            nodes.push_back(node.number);
+        }
+    }
+    return next_to(topology, NumberSet(std::move(nodes)), source);
+}
+
+// A device of /sys: its own folder, then the bridges above it, then their buses, from the device up to the root.
+class SysfsDevice {
+public:
+    SysfsDevice(const Topology &topology, FilePort &files, const std::string &root, const PciAddress &address)
+        : topology_(topology), files_(files), root_(root), address_(address) {}
+
+    bool exists() const {
+        std::vector<std::string> names;
+        return files_.list(folder_of(address_), &names) == 0;
+    }
+
+    NodeAnswer own() const { return kernel_node(topology_, files_, folder_of(address_), NEAR_NODE_SOURCE_SYSFS); }
+
+    NodeAnswer above() const {
+        const std::vector<PciAddress> path = path_up();
+        for (std::size_t i = 1; i < path.size(); i++) {
+            NodeAnswer said = kernel_node(topology_, files_, folder_of(path[i]), NEAR_NODE_SOURCE_PCI_ROOT);
+            if (!said.nodes.empty()) {
+                return said;
+            }
+        }
+        for (const PciAddress &device : path) {
+            const std::string bus = root_ + format("/sys/class/pci_bus/%04x:%02x", device.domain, device.bus);
+            const NumberSet cpus = read_cpus(files_, bus + "/cpulistaffinity", bus + "/cpuaffinity");
+            NodeAnswer said = next_to_cpus(topology_, cpus, NEAR_NODE_SOURCE_PCI_ROOT);
+            if (!said.nodes.empty()) {
+                return said;
+            }
+        }
+        return {};
+    }
+
+private:
+    std::string folder_of(const PciAddress &address) const { return root_ + "/sys/bus/pci/devices/" + address.text(); }
+
+    std::vector<PciAddress> path_up() const { // the device itself first
+        std::string target;
+        files_.read_link(folder_of(address_), &target); // of a copy of /sys, it may be a folder
+        std::vector<PciAddress> path = pci_devices_of(place_in(target));
+        std::reverse(path.begin(), path.end());
+        if (path.empty()) {
+            path.push_back(address_);
+        }
+        return path;
+    }
+
+    const Topology &topology_;
+    FilePort &files_;
+    const std::string &root_;
+    const PciAddress &address_;
+};
+
+// Where hwloc has the device attached. No answer: there is no such device, or it is attached to the whole machine.
+NodeAnswer hwloc_node(const Topology &topology, hwloc_topology_t with_devices, const PciAddress &address) {
     hwloc_obj_t device =
-        hwloc_get_pcidev_by_busid(topology, address.domain, address.bus, address.device, address.function);
-    hwloc_obj_t home = device == nullptr ? nullptr : hwloc_get_non_io_ancestor_obj(topology, device);
-    const NumberSet nodes = home == nullptr ? NumberSet() : numbers_of(home->nodeset);
-    return nodes.size() == 1 ? nodes[0] : NEAR_NODE_UNKNOWN;
+        hwloc_get_pcidev_by_busid(with_devices, address.domain, address.bus, address.device, address.function);
+    hwloc_obj_t home = device == nullptr ? nullptr : hwloc_get_non_io_ancestor_obj(with_devices, device);
+    if (home == nullptr) {
+        return {};
+    }
+    NodeAnswer said = next_to(topology, numbers_of(home->nodeset), NEAR_NODE_SOURCE_PCI_ROOT);
+    return said.nodes.empty() ? only_node(topology) : said;
 }
 
 } // namespace
@@ -51,12 +156,69 @@ std::optional<PciAddress> parse_pci(const std::string &text) {
     return PciAddress{*domain_value, *bus, *device, *function};
 }
 
-NodeAnswer kernel_node(const Topology &topology, FilePort &files, const std::string &folder) {
+std::vector<PciAddress> pci_devices_of(const std::string &place) {
+    std::vector<PciAddress> found;
+    for (std::size_t begin = 0; begin < place.size();) {
+        const std::size_t end = std::min(place.find('/', begin), place.size());
+        if (const auto address = parse_pci(place.substr(begin, end - begin)); address) {
+            found.push_back(*address);
+        }
+        begin = end + 1;
+    }
+    return found;
+}
+
+std::string place_in(const std::string &link) {
+    constexpr std::string_view root = "/devices/";
+    const std::size_t found = link.find(root);
+    return found == std::string::npos ? std::string() : link.substr(found + root.size());
+}
+
+NodeAnswer next_to(const Topology &topology, const NumberSet &nodes, int32_t source) {
+    const NumberSet near = nodes.intersect(topology.node_numbers());
+    std::vector<uint32_t> working;
+    std::size_t all = 0;
+    for (const Node &node : topology.nodes()) {
+        all += node.cpus.empty() ? 0 : 1;
+        if (!node.cpus.empty() && near.contains(node.number)) {
+            working.push_back(node.number);
+        }
+    }
+    if (near.empty() || working.size() == all) {
+        return {};
+    }
+    if (working.empty()) {
+        const uint32_t nearest = topology.nearest_with_cpus(near[0]);
+        const bool one = std::all_of(near.begin(), near.end(),
+                                     [&](uint32_t node) { return topology.nearest_with_cpus(node) == nearest; });
+        working.assign(one ? 1 : near.size(), near[0]);
+    }
+    return working.size() == 1 ? NodeAnswer{working[0], source, near}
+                               : NodeAnswer{NEAR_NODE_UNKNOWN, NEAR_NODE_SOURCE_NONE, near};
+}
+
+NodeAnswer kernel_node(const Topology &topology, FilePort &files, const std::string &folder, int32_t source) {
     std::string text;
     files.read(folder + "/numa_node", &text); // not there on a kernel without NUMA
     uint32_t number = 0;
     const bool said = std::from_chars(text.data(), text.data() + text.size(), number).ec == std::errc();
-    return said && topology.node(number) != nullptr ? NodeAnswer{number, NEAR_NODE_SOURCE_SYSFS} : NodeAnswer{};
+    if (said && topology.node(number) != nullptr) {
+        return NodeAnswer{number, source, {number}};
+    }
+    return next_to_cpus(topology, read_cpus(files, folder + "/local_cpulist", folder + "/local_cpus"), source);
+}
+
+NodeAnswer only_node(const Topology &topology) {
+    NodeAnswer only;
+    for (const Node &node : topology.nodes()) {
+        if (!node.cpus.empty() || topology.nodes().size() == 1) {
+            if (only.source != NEAR_NODE_SOURCE_NONE) {
+                return {};
+            }
+            only = {node.number, NEAR_NODE_SOURCE_ONE_NODE, {node.number}};
+        }
+    }
+    return only;
 }
 
 Result<NodeAnswer> Topology::pci_node(const std::string &address) const {
@@ -66,25 +228,16 @@ Result<NodeAnswer> Topology::pci_node(const std::string &address) const {
                     address.c_str());
     }
     if (FilePort *files = source_->files(); files != nullptr) {
-        const std::string folder = source_->root() + "/sys/bus/pci/devices/" + parsed->text();
-        if (const NodeAnswer said = kernel_node(*this, *files, folder); said.source != NEAR_NODE_SOURCE_NONE) {
+        const SysfsDevice device(*this, *files, source_->root(), *parsed);
+        NodeAnswer said = device.own();
+        if (!said.nodes.empty() || !device.exists()) {
             return said;
         }
-        std::vector<std::string> names;
-        if (files->list(folder, &names) != 0) { // there is no such device
-            return NodeAnswer{};
-        }
-        if (nodes_.size() == 1) { // hwloc's answer would be the same, and seem to be more
-            return NodeAnswer{nodes_[0].number, NEAR_NODE_SOURCE_ONE_NODE};
-        }
-        return NodeAnswer{};
+        said = nodes_.size() == 1 ? only_node(*this) : device.above(); // that would say the same, and seem to be more
+        return said.nodes.empty() ? only_node(*this) : said;
     }
     Result<hwloc_topology_t> devices = source_->with_devices();
-    if (!devices) {
-        return devices.error();
-    }
-    const uint32_t attached = hwloc_node(devices.value(), *parsed);
-    return node(attached) != nullptr ? NodeAnswer{attached, NEAR_NODE_SOURCE_PCI_ROOT} : NodeAnswer{};
+    return devices ? Result<NodeAnswer>(hwloc_node(*this, devices.value(), *parsed)) : devices.error();
 }
 
 } // namespace nearpool

@@ -91,6 +91,7 @@ struct TopologyCounts {
 struct NodeAnswer {
     uint32_t node = NEAR_NODE_UNKNOWN;
     int32_t source = NEAR_NODE_SOURCE_NONE;
+    NumberSet nodes = {}; // all that were named, also those without CPUs; may be several where `node` is unknown
 };
 
 // A device of the machine, as the kernel or hwloc's XML shows it.
@@ -100,6 +101,13 @@ struct IoDevice {
     std::string pci_address; // as /sys writes it; empty: it is on no PCI bus, or on several
     std::string uuid;        // of a GPU, where the XML has it
     NodeAnswer node;
+    uint32_t memory_node = NEAR_NODE_UNKNOWN; // of a GPU whose memory is a node of the machine
+};
+
+// A GPU whose memory is a node of the machine.
+struct GpuMemory {
+    std::string pci_address; // as /sys writes it
+    uint32_t node = NEAR_NODE_UNKNOWN;
 };
 
 class TopologySource; // where it was read, and can be read again; topology/source.hpp
@@ -170,6 +178,9 @@ public:
 
     // Reads the I/O devices when first asked. NEAR_NODE_UNKNOWN is an answer.
     Result<NodeAnswer> pci_node(const std::string &address) const;
+
+    // As the kernel's module of the GPUs or the XML says it; no driver is opened.
+    std::vector<GpuMemory> gpu_memory() const;
 
     // GPUs, network interfaces, InfiniBand and block devices as they are now, in no order. Those that are software
     // alone (lo, loop0, bond0) are next to nothing, and not among them.

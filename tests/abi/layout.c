@@ -57,7 +57,7 @@ SIZE(near_device_map_options, 8);
 OFFSET(near_device_map_options, struct_size, 0);
 OFFSET(near_device_map_options, use_driver, 4);
 
-SIZE(near_device, 296);
+SIZE(near_device, 300);
 OFFSET(near_device, struct_size, 0);
 OFFSET(near_device, kind, 4);
 OFFSET(near_device, node, 8);
@@ -68,6 +68,7 @@ OFFSET(near_device, name, 24);
 OFFSET(near_device, pci_address, 88);
 OFFSET(near_device, uuid_text, 120);
 OFFSET(near_device, model, 168);
+OFFSET(near_device, memory_node, 296);
 
 SIZE(device_pool_options, 40);
 OFFSET(device_pool_options, struct_size, 0);
@@ -78,7 +79,7 @@ OFFSET(device_pool_options, ordinal_count, 24);
 OFFSET(device_pool_options, own_contexts, 32);
 OFFSET(device_pool_options, reserved, 36);
 
-SIZE(device_pool_facts, 264);
+SIZE(device_pool_facts, 272);
 OFFSET(device_pool_facts, struct_size, 0);
 OFFSET(device_pool_facts, ordinal, 4);
 OFFSET(device_pool_facts, total_bytes, 8);
@@ -92,6 +93,8 @@ OFFSET(device_pool_facts, uuid, 40);
 OFFSET(device_pool_facts, uuid_text, 56);
 OFFSET(device_pool_facts, pci_address, 104);
 OFFSET(device_pool_facts, name, 136);
+OFFSET(device_pool_facts, memory_node, 264);
+OFFSET(device_pool_facts, reserved, 268);
 
 SIZE(device_pool_memory, 32);
 OFFSET(device_pool_memory, struct_size, 0);

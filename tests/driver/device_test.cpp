@@ -50,6 +50,24 @@ TEST_F(Device, the_host_node_is_known_since_12_2) {
     EXPECT_EQ(result, version() >= 12020 ? cuda_success : cuda_error_invalid_value);
 }
 
+TEST_F(Device, the_node_of_its_memory_is_known_since_12_2) {
+    NEEDS_FAKE();
+    start(R"({"devices": [{"numa_id": 5}, {}]})");
+    const bool known = version() >= 12020;
+    for (const int ordinal : {0, 1}) {
+        int kind = -2;
+        int node = -2;
+        EXPECT_EQ(CU(cuDeviceGetAttribute)(&kind, attribute_numa_config, ordinal),
+                  known ? cuda_success : cuda_error_invalid_value);
+        EXPECT_EQ(CU(cuDeviceGetAttribute)(&node, attribute_numa_id, ordinal),
+                  known ? cuda_success : cuda_error_invalid_value);
+        if (known) {
+            EXPECT_EQ(kind, ordinal == 0 ? numa_config_node : 0);
+            EXPECT_EQ(node, ordinal == 0 ? 5 : -1);
+        }
+    }
+}
+
 TEST_F(Device, attributes_of_a_later_version_are_refused) {
     NEEDS_FAKE();
     int value = 0;

@@ -55,6 +55,7 @@ TEST_F(DeviceMapGpu, EveryDeviceOfAPoolIsFoundByItsUuidWithTheSameNode) {
         EXPECT_EQ(device.node, facts.node);
         EXPECT_EQ(device.attached_node, facts.attached_node);
         EXPECT_EQ(device.node_source, facts.node_source);
+        EXPECT_EQ(device.memory_node, facts.memory_node);
         EXPECT_STREQ(map.find(facts.pci_address).pci_address, device.pci_address);
     }
 }
@@ -64,6 +65,23 @@ TEST_F(DeviceMapScript, IsMadeWithoutAskingTheDriver) {
     const Map map(0);
     EXPECT_EQ(fake()->calls("*"), before);
     EXPECT_NE(map.text().find("the driver was not asked"), std::string::npos) << map.text();
+}
+
+// Node numbers of this machine, as the fake driver is told to say them; of a node that is not there, nothing is said.
+TEST_F(DeviceMapScript, AGpuKnowsTheNodeOfItsOwnMemoryFromItsDriver) {
+    const std::string node = std::to_string(near_topology_node_at(nullptr, 0));
+    configure("{\"devices\":[{\"numa_id\":" + node + R"(},{"numa_id":65000},{}]})");
+    const Map map(1);
+    const Devices pool;
+    const uint32_t expected[] = {near_topology_node_at(nullptr, 0), NEAR_NODE_UNKNOWN, NEAR_NODE_UNKNOWN};
+    for (int32_t ordinal = 0; ordinal < 3; ordinal++) {
+        device_pool_facts facts{};
+        facts.struct_size = sizeof facts;
+        ASSERT_EQ(device_pool_get_facts(pool, ordinal, &facts), NEAR_OK);
+        EXPECT_EQ(facts.memory_node, expected[ordinal]) << ordinal;
+        EXPECT_EQ(map.find(facts.uuid_text).memory_node, expected[ordinal]) << ordinal;
+    }
+    EXPECT_NE(map.text().find("its memory is node " + node), std::string::npos) << map.text();
 }
 
 TEST_F(DeviceMapScript, ADeviceThatTheDriverCannotTellOfIsReported) {

@@ -146,12 +146,13 @@ std::string Pool::text() const {
                        facts.uuid_text().c_str(), facts.pci_address.c_str(), facts.capability_major,
                        facts.capability_minor, static_cast<unsigned long long>(facts.total_bytes >> 20));
         if (node.source == NEAR_NODE_SOURCE_NONE) {
-            text += "node unknown\n";
-            continue;
+            text += "node unknown";
+        } else {
+            text += format("node %u by %s", node.node, node_source_name(node.source));
+            text +=
+                node.attached != node.node ? format(" (attached to node %u, which has no CPUs)", node.attached) : "";
         }
-        text += format("node %u by %s", node.node, node_source_name(node.source));
-        text +=
-            node.attached != node.node ? format(" (attached to node %u, which has no CPUs)\n", node.attached) : "\n";
+        text += node.memory == NEAR_NODE_UNKNOWN ? "\n" : format(", its memory is node %u\n", node.memory);
     }
     for (const Skipped &skipped : skipped_) {
         text += format("device %d: not used: %s\n", skipped.ordinal, skipped.why.message.c_str());

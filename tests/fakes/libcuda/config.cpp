@@ -154,6 +154,7 @@ void read_device(const Json &object, const std::string &where, DeviceConfig &dev
     reader.read("mig", mig);
     reader.read("domain_width", device.domain_width);
     reader.read("host_numa_id", device.host_numa_id);
+    reader.read("numa_id", device.numa_id);
     reader.read("memory_bytes", device.memory_bytes);
     reader.read("compute_mode", device.compute_mode);
     reader.read("pageable_by_host_tables", device.pageable_by_host_tables);

@@ -30,6 +30,7 @@ struct DeviceConfig {
     PciAddress pci;
     int domain_width = 4; // hexadecimal digits of the PCI domain in what cuDeviceGetPCIBusId writes
     int host_numa_id = -1;
+    int numa_id = -1; // of its own memory; -1: that is no node
     uint64_t memory_bytes = uint64_t{16} << 30;
     int compute_capability_major = 9;
     int compute_capability_minor = 0;

@@ -34,7 +34,7 @@ CUresult copy_text(const std::string &text, char *to, int bytes) {
 }
 
 bool fits_version(CUdevice_attribute attribute, int version) {
-    if (attribute == attribute_host_numa_id || attribute == 130 || attribute == 131) {
+    if (attribute == attribute_host_numa_id || attribute == attribute_numa_config || attribute == attribute_numa_id) {
         return version >= 12020;
     }
     return attribute < 141 || version >= 12090;
@@ -71,8 +71,8 @@ bool attribute_value(const DeviceConfig &config, CUdevice_attribute attribute, i
         {102, 1}, // virtual memory management
         {113, 1}, // cuMemHostRegister of read-only memory
         {115, 1}, // memory pools
-        {130, 0}, // the GPU's memory is no node of the host
-        {131, -1},
+        {attribute_numa_config, config.numa_id < 0 ? 0 : numa_config_node},
+        {attribute_numa_id, config.numa_id},
         {attribute_host_numa_id, config.host_numa_id},
         {141, host_numa}, // memory can be made on a node of the host
         {142, host_numa}, // and in pools

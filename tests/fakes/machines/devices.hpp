@@ -16,6 +16,24 @@ inline void add_pci(SysfsTree &tree, const std::string &address, const std::stri
     tree.set(folder + "/numa_node", std::to_string(node) + "\n");
 }
 
+// Who made it, as /sys writes it: "0x10de"; and the kernel's driver, where it has one.
+inline void add_maker(SysfsTree &tree, const std::string &address, const std::string &vendor, const std::string &device,
+                      const std::string &driver = "") {
+    const std::string folder = "/sys/bus/pci/devices/" + address;
+    tree.set(folder + "/vendor", vendor + "\n");
+    tree.set(folder + "/device", device + "\n");
+    if (!driver.empty()) {
+        tree.link(folder + "/driver", "../../../bus/pci/drivers/" + driver);
+    }
+}
+
+// A GPU whose memory is a node, as NVIDIA's kernel module says it.
+inline void add_gpu_memory(SysfsTree &tree, const std::string &address, int node) {
+    tree.set("/proc/driver/nvidia/gpus/" + address + "/numa_status",
+             "Node:      " + std::to_string(node) +
+                 "\nStatus:    online\nAddress:   40000000000\nSize:      3f0000000\n");
+}
+
 // What a class of /sys shows: a link to the device's place under /sys/devices.
 inline void add_link(SysfsTree &tree, const std::string &path, const std::string &place) {
     tree.link(path, (path.compare(0, 11, "/sys/class/") == 0 ? "../../devices/" : "../devices/") + place);
@@ -26,8 +44,11 @@ inline SysfsTree machine_with_devices() {
     SysfsTree tree({{0, {0, 1}, 1024 * 1024, {10, 24, 21}, 0},
                     {2, {}, 1024 * 1024, {24, 10, 14}, 0},
                     {8, {2, 3}, 1024 * 1024, {21, 14, 10}, 0}});
-    add_pci(tree, "0000:03:00.0", "0x030000", -1); // the mainboard's screen
-    add_pci(tree, "0000:3b:00.0", "0x030200", 8);  // a GPU of a data centre
+    add_pci(tree, "0000:03:00.0", "0x030000", -1); // a card with a screen
+    add_maker(tree, "0000:03:00.0", "0x10de", "0x1b06");
+    add_pci(tree, "0000:02:00.0", "0x030000", 0); // the console's, which is no GPU
+    add_maker(tree, "0000:02:00.0", "0x1a03", "0x2000", "ast");
+    add_pci(tree, "0000:3b:00.0", "0x030200", 8); // a GPU of a data centre
     add_pci(tree, "0000:3c:00.0", "0x030200", 2);
     tree.set("/sys/bus/pci/devices/0000:3c:00.0/drm/card1/dev", "226:1\n");
     tree.set("/sys/bus/pci/devices/0000:3c:00.0/drm/renderD128/dev", "226:128\n");
@@ -58,7 +79,7 @@ inline std::string xml_with_devices() {
     put("pci_type=\"00ff [1af4:1044] [1af4:1100] 01\" pci_link_speed=\"0.250000\">",
         "pci_type=\"0302 [10de:2335] [10de:18be] a1\" pci_link_speed=\"0.250000\">"
         "<object type=\"OSDev\" gp_index=\"60\" name=\"card0\" osdev_type=\"1\"/>"
-        "<object type=\"OSDev\" gp_index=\"61\" name=\"nvml0\" osdev_type=\"1\">"
+        "<object type=\"OSDev\" gp_index=\"61\" name=\"nvml0\" subtype=\"NVML\" osdev_type=\"1\">"
         "<info name=\"NVIDIAUUID\" value=\"GPU-00112233-4455-6677-8899-aabbccddeeff\"/></object>"
         "<object type=\"OSDev\" gp_index=\"62\" name=\"eth0\" osdev_type=\"2\"/>"
         "<object type=\"OSDev\" gp_index=\"63\" name=\"mlx5_0\" osdev_type=\"3\"/>");

@@ -57,7 +57,8 @@ public:
     // Everything under /sys that the tree does not have is absent in `files` (FakeFiles).
     template <class Files> void fill(Files &files) const {
         files.hide("/sys/devices/system/");
-        for (const char *absent : {"/sys/bus/pci/", "/sys/class/net", "/sys/class/infiniband", "/sys/block"}) {
+        for (const char *absent : {"/sys/bus/pci/", "/sys/class/pci_bus", "/sys/class/net", "/sys/class/infiniband",
+                                   "/sys/block", "/proc/driver/nvidia/"}) {
             files.hide(absent);
         }
         std::map<std::string, std::set<std::string>> folders;

@@ -31,6 +31,7 @@ public:
         fakes::SysfsTree made = MadeUpMachine::tree_of_four();
         fakes::add_pci(made, "0000:3b:00.0", "0x030200", 2);
         fakes::add_pci(made, "0000:81:00.0", "0x030000", -1);
+        fakes::add_maker(made, "0000:81:00.0", "0x10de", "0x1b06");
         fakes::add_pci(made, "0000:5e:00.0", "0x020000", 8);
         fakes::add_link(made, "/sys/class/net/eth0", "pci0000:5d/0000:5e:00.0/net/eth0");
         return made;
@@ -197,6 +198,40 @@ TEST(DeviceMap, IsWrittenForPeople) {
     EXPECT_EQ(DeviceMap().text(), "0 devices\n");
 }
 
+// In words and for programs: the node of a GPU's memory, and the nodes that are near when one name is not enough.
+TEST(DeviceMap, TellsTheMemoryOfAGpuAndTheNodesNearToADevice) {
+    fakes::SysfsTree tree({{0, {0, 1}, 4096, {10, 12, 20, 80}, 0},
+                           {1, {2, 3}, 4096, {12, 10, 20, 80}, 0},
+                           {2, {4, 5}, 4096, {20, 20, 10, 80}, 0},
+                           {9, {}, 4096, {80, 80, 80, 10}, 0}});
+    fakes::add_pci(tree, "0000:3b:00.0", "0x030200", 2);
+    fakes::add_gpu_memory(tree, "0000:3b:00.0", 9);
+    fakes::add_pci(tree, "0000:5e:00.0", "0x020000", -1);
+    tree.set("/sys/bus/pci/devices/0000:5e:00.0/local_cpulist", "0-3\n");
+    fakes::add_link(tree, "/sys/class/net/eth0", "pci0000:5d/0000:5e:00.0/net/eth0");
+    const fakes::TemporaryFolder folder;
+    const DeviceMap map = map_of(*other_machine(tree, folder));
+    EXPECT_EQ(found(map, "eth0").node.near, (NumberSet{0, 1}));
+    const std::string text = map.text();
+    EXPECT_NE(text.find("GPU 0000:3b:00.0: node 2 (sysfs), its memory is node 9\n"), std::string::npos) << text;
+    EXPECT_NE(text.find("network eth0, 0000:5e:00.0: node unknown, one of 0-1\n"), std::string::npos) << text;
+    const std::string json = map.json();
+    EXPECT_NE(json.find("\"near_nodes\": [\n        2\n      ],\n      \"memory_node\": 9\n"), std::string::npos)
+        << json;
+    EXPECT_NE(json.find("\"near_nodes\": [\n        0,\n        1\n      ],\n      \"memory_node\": null\n"),
+              std::string::npos)
+        << json;
+}
+
+TEST(DeviceMap, TheDriverSaysTheMemoryOfEachInstance) {
+    Driven machine;
+    machine.driver.facts = {gpu(0, "0000:3b:00.0"), gpu(1, "0000:3b:00.0")};
+    machine.driver.facts[1].memory_node = 2;
+    const DeviceMap map = map_of(machine.topology(), machine.driver);
+    EXPECT_EQ(found(map, "GPU-00000000-0000-0000-0000-000000000001").node.memory, NEAR_NODE_UNKNOWN);
+    EXPECT_EQ(found(map, "GPU-00000000-0000-0000-0000-000000000002").node.memory, 2U);
+}
+
 constexpr const char *one_device_json = R"json({
   "driver_known": false,
   "missing": [
@@ -212,7 +247,9 @@ constexpr const char *one_device_json = R"json({
       "ordinal": null,
       "node": null,
       "attached_node": null,
-      "node_source": "unknown"
+      "node_source": "unknown",
+      "near_nodes": [],
+      "memory_node": null
     }
   ]
 }

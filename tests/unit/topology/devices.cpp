@@ -67,7 +67,7 @@ TEST(Devices, OnNoPciBusHaveTheNodeOfWhatTheyHangOn) {
 TEST(Devices, OfAMachineWithOneNodeAreNextToIt) {
     fakes::SysfsTree tree({{4, {0}, 4096, {10}, 0}});
     fakes::add_link(tree, "/sys/class/net/eth0", "platform/mac/net/eth0");
-    fakes::add_pci(tree, "0000:03:00.0", "0x030000", -1);
+    fakes::add_pci(tree, "0000:03:00.0", "0x030200", -1);
     const auto devices = devices_of(tree);
     expect_device(devices, "eth0", NEAR_DEVICE_NETWORK, "", 4);
     expect_device(devices, "0000:03:00.0", NEAR_DEVICE_GPU, "0000:03:00.0", 4);
@@ -102,6 +102,7 @@ TEST(Devices, AnNvmeNamespaceIsNextToItsControllers) {
     expect_device(devices, "nvme0n1", NEAR_DEVICE_NVME, "0000:61:00.0", 8);
     expect_device(devices, "nvme1n1", NEAR_DEVICE_NVME, "", 8);
     expect_device(devices, "nvme2n1", NEAR_DEVICE_NVME, "", NEAR_NODE_UNKNOWN);
+    EXPECT_EQ(devices.at("nvme2n1").node.nodes, (NumberSet{0, 8}));
     EXPECT_EQ(devices.count("nvme3n1"), 0U); // reached over a network
 }
 
@@ -114,6 +115,109 @@ TEST(Devices, OfXmlAreThoseThatWereRecorded) {
     expect_device(devices, "sda", NEAR_DEVICE_BLOCK, "0000:00:1f.2", NEAR_NODE_UNKNOWN);
     EXPECT_EQ(devices.at("card0").uuid, "GPU-00112233-4455-6677-8899-aabbccddeeff");
     EXPECT_EQ(devices.at("card0").node.source, NEAR_NODE_SOURCE_PCI_ROOT);
+}
+
+// Vendor and driver are files and a link beside the class.
+TEST(Devices, AGpuIsToldFromADisplayByItsMakerOrItsDriver) {
+    fakes::SysfsTree tree = fakes::sparse_machine();
+    fakes::add_pci(tree, "0000:c1:00.0", "0x038000", 8); // without a screen
+    fakes::add_maker(tree, "0000:c1:00.0", "0x1002", "0x740f");
+    fakes::add_pci(tree, "0000:c6:00.0", "0x120000", 8);
+    fakes::add_maker(tree, "0000:c6:00.0", "0x1002", "0x74a1", "amdgpu");
+    fakes::add_pci(tree, "0000:c7:00.0", "0x120000", 8); // made by nobody that is known, and driven
+    fakes::add_maker(tree, "0000:c7:00.0", "0xfffe", "0x0001", "habanalabs");
+    fakes::add_pci(tree, "0000:d8:00.0", "0x120000", 8); // an FPGA
+    fakes::add_maker(tree, "0000:d8:00.0", "0x10ee", "0x5000", "xclmgmt");
+    fakes::add_pci(tree, "0000:02:00.0", "0x030000", 0); // a console
+    fakes::add_maker(tree, "0000:02:00.0", "0x102b", "0x0536", "mgag200");
+    fakes::add_pci(tree, "0000:04:00.0", "0x030000", 0); // a class, and no more, in a copy of /sys of few files
+    fakes::add_pci(tree, "0004:04:00.0", "0x030000", 0); // so too, but its driver's module shows it
+    fakes::add_gpu_memory(tree, "0004:04:00.0", -1);
+    const auto devices = devices_of(tree);
+    EXPECT_EQ(devices.size(), 4U);
+    for (const char *gpu : {"0000:c1:00.0", "0000:c6:00.0", "0000:c7:00.0", "0004:04:00.0"}) {
+        EXPECT_EQ(devices.count(gpu), 1U) << gpu;
+    }
+}
+
+TEST(Devices, AGpuKnowsTheNodeOfItsMemoryWithoutItsDriver) {
+    fakes::SysfsTree tree(
+        {{0, {0, 1}, 4096, {10, 40, 80}, 0}, {1, {2, 3}, 4096, {40, 10, 80}, 0}, {255, {}, 4096, {80, 80, 10}, 0}});
+    for (const char *address : {"0004:04:00.0", "0004:05:00.0", "0035:03:00.0"}) {
+        fakes::add_pci(tree, address, "0x030200", 0);
+    }
+    fakes::add_gpu_memory(tree, "0004:04:00.0", 255);
+    fakes::add_gpu_memory(tree, "0004:05:00.0", 254); // not online
+    fakes::add_gpu_memory(tree, "0035:03:00.0", -1);
+    const auto devices = devices_of(tree);
+    EXPECT_EQ(devices.at("0004:04:00.0").memory_node, 255U);
+    EXPECT_EQ(devices.at("0004:05:00.0").memory_node, NEAR_NODE_UNKNOWN);
+    EXPECT_EQ(devices.at("0035:03:00.0").memory_node, NEAR_NODE_UNKNOWN);
+}
+
+TEST(Devices, TheScifOfAXeonPhiCardIsNoInfiniband) {
+    fakes::SysfsTree tree = fakes::sparse_machine();
+    fakes::add_link(tree, "/sys/class/infiniband/scif0", "platform/mic/infiniband/scif0");
+    fakes::add_link(tree, "/sys/class/infiniband/mlx4_0", "platform/card/infiniband/mlx4_0");
+    const auto devices = devices_of(tree);
+    EXPECT_EQ(devices.size(), 1U);
+    EXPECT_EQ(devices.count("mlx4_0"), 1U);
+}
+
+// xml_with_devices() with the objects under its GPU replaced.
+std::map<std::string, IoDevice> with_objects(const std::string &objects) {
+    std::string text = fakes::xml_with_devices();
+    const std::size_t begin = text.find("<object type=\"OSDev\" gp_index=\"60\"");
+    const std::string last = "name=\"mlx5_0\" osdev_type=\"3\"/>";
+    text.replace(begin, text.find(last) + last.size() - begin, objects);
+    return by_name(*xml(text));
+}
+
+// What hwloc records on machines with persistent or CXL memory, and with a Xeon Phi card.
+TEST(Devices, OfXmlAreNotMemoryNorTheScifOfAXeonPhiCard) {
+    const auto devices =
+        with_objects("<object type=\"OSDev\" gp_index=\"60\" name=\"mem0\" subtype=\"CXLMem\" osdev_type=\"0\"/>"
+                     "<object type=\"OSDev\" gp_index=\"61\" name=\"dax0.0\" osdev_type=\"0\"/>"
+                     "<object type=\"OSDev\" gp_index=\"62\" name=\"scif0\" osdev_type=\"3\"/>"
+                     "<object type=\"OSDev\" gp_index=\"63\" name=\"memory\" osdev_type=\"0\"/>");
+    EXPECT_EQ(devices.size(), 3U);
+    for (const char *there : {"0000:51:00.0", "memory", "sda"}) {
+        EXPECT_EQ(devices.count(there), 1U) << there;
+    }
+}
+
+// The sanitizers see a value that the enumeration does not have, if it is read as one.
+TEST(Devices, OfXmlWithATypeThatHwlocDoesNotKnowAreLeftOut) {
+    for (const char *type : {"16", "6"}) {
+        const auto devices = with_objects("<object type=\"OSDev\" gp_index=\"62\" name=\"eth0\" osdev_type=\"" +
+                                          std::string(type) + "\"/>");
+        EXPECT_EQ(devices.count("eth0"), 0U) << type;
+        EXPECT_EQ(devices.size(), 2U) << type;
+    }
+}
+
+TEST(Devices, OfXmlAreNoDisplaysOfConsoles) {
+    std::string text = fakes::xml_with_devices();
+    const std::string gpu = "0302 [10de:2335]";
+    text.replace(text.find(gpu), gpu.size(), "0300 [102b:0534]");
+    EXPECT_EQ(by_name(*xml(text)).count("card0"), 1U) << "NVML saw it work";
+    const std::string nvml = "name=\"nvml0\"";
+    ASSERT_NE(text.find(nvml), std::string::npos);
+    text.erase(text.find(" subtype=\"NVML\""), 15);
+    EXPECT_EQ(by_name(*xml(text)).count("card0"), 0U);
+}
+
+TEST(Devices, OfXmlAGpuKnowsTheNodeOfItsMemory) {
+    std::string text = fakes::xml_with_devices();
+    const std::string node = "<object type=\"NUMANode\" os_index=\"3\"";
+    const std::size_t begin = text.find(node);
+    ASSERT_NE(begin, std::string::npos);
+    text.insert(begin + node.size(), " subtype=\"GPUMemory\"");
+    const std::size_t end = text.find('>', begin);
+    ASSERT_NE(text[end - 1], '/') << "the node has its pages inside";
+    text.insert(end + 1, "<info name=\"PCIBusID\" value=\"00000000:51:00.0\"/>");
+    EXPECT_EQ(by_name(*xml(text)).at("card0").memory_node, 3U);
+    EXPECT_EQ(by_name(*xml(fakes::xml_with_devices())).at("card0").memory_node, NEAR_NODE_UNKNOWN);
 }
 
 TEST(Devices, OfAMachineThatShowsNoneAreNone) {
