@@ -2,6 +2,7 @@
 // Where a topology comes from.
 #include "topology/builder.hpp"
 #include "topology/sysfs_xml.hpp"
+#include "topology/xml_check.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -112,7 +113,8 @@ Result<Ref<const Topology>> Topology::from_xml(const Ports &ports, const std::st
     if (const int error = ports.files.read(path, &text); error < 0) {
         return fail_system(-error, "cannot read the XML file %s", path.c_str());
     }
-    Result<Ref<const Topology>> made = from_text(Origin::xml, text, false);
+    const Done checked = check_hwloc_xml(text);
+    Result<Ref<const Topology>> made = checked ? from_text(Origin::xml, text, false) : checked.error();
     if (!made) {
         made.error().message = path + ": " + made.error().message;
     }
