@@ -37,7 +37,17 @@ public:
 
 private:
     // What may stand within an element that is open.
-    enum class Within { objects_of_file, object, distances, old_distances, memory_attribute, cpu_kind, text, nothing, anything };
+    enum class Within {
+        objects_of_file,
+        object,
+        distances,
+        old_distances,
+        memory_attribute,
+        cpu_kind,
+        text,
+        nothing,
+        anything
+    };
 
     static void start(void *self, const XML_Char *name, const XML_Char **attributes);
     static void end(void *self, const XML_Char *name);
@@ -155,15 +165,15 @@ void XmlChecker::document_type(void *self, const XML_Char * /*name*/, const XML_
                                const XML_Char * /*id*/, int has_subset) {
     auto *checker = static_cast<XmlChecker *>(self);
     checker->guard([&]() -> Done {
-        return has_subset == 0 ? Done()
-                               : refuse(checker->line(), "the DOCTYPE has declarations in it, which hwloc never writes");
+        return has_subset == 0
+                   ? Done()
+                   : refuse(checker->line(), "the DOCTYPE has declarations in it, which hwloc never writes");
     });
 }
 
 // hwloc's readers take these for the end of what they are within.
 Done XmlChecker::only_in_front(const char *what) const {
-    return open_.empty() ? Done()
-                         : refuse(line(), "%s within the topology, which hwloc does not read", what);
+    return open_.empty() ? Done() : refuse(line(), "%s within the topology, which hwloc does not read", what);
 }
 
 void XmlChecker::comment(void *self, const XML_Char * /*text*/) {
@@ -219,8 +229,9 @@ Result<XmlChecker::Within> XmlChecker::open_file(const XmlElement &element) {
     const std::optional<uint64_t> major = number_of(text.substr(0, dot));
     const bool has_minor = dot < text.size() && number_of(text.substr(dot + 1)).value_or(UINT64_MAX) <= UINT32_MAX;
     if (major && *major > 2) {
-        return refuse(element.line, "version=\"%s\": the file was written by hwloc %llu, and hwloc 2 cannot read it; "
-                                    "lstopo of hwloc 3 writes one that it can with --export-xml-flags v2",
+        return refuse(element.line,
+                      "version=\"%s\": the file was written by hwloc %llu, and hwloc 2 cannot read it; "
+                      "lstopo of hwloc 3 writes one that it can with --export-xml-flags v2",
                       shown(text).c_str(), static_cast<unsigned long long>(*major));
     }
     if (!major || *major == 0 || !has_minor || element.attributes.size() > (version == nullptr ? 0 : 1)) {

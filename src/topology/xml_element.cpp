@@ -126,8 +126,8 @@ Done check_fraction(const XmlElement &element, std::string_view attribute, doubl
     if (error == std::errc() && stop == end && number >= 0 && number <= most) {
         return {};
     }
-    return refuse(element.line, "%s=\"%s\" is no number from 0 to %g", shown(attribute).c_str(),
-                  shown(*value).c_str(), most);
+    return refuse(element.line, "%s=\"%s\" is no number from 0 to %g", shown(attribute).c_str(), shown(*value).c_str(),
+                  most);
 }
 
 Done check_pci_address(const XmlElement &element) {

@@ -9,9 +9,9 @@
 namespace nearpool {
 namespace {
 
-constexpr std::size_t most_depth = 128;         // hwloc goes down by recursion
-constexpr std::size_t most_objects = 1U << 20;  // of all types
-constexpr std::size_t most_others = 16384;      // memory, I/O and Misc objects within one: hwloc walks them for each
+constexpr std::size_t most_depth = 128;            // hwloc goes down by recursion
+constexpr std::size_t most_objects = 1U << 20;     // of all types
+constexpr std::size_t most_others = 16384;         // memory, I/O and Misc objects within one: hwloc walks them for each
 constexpr uint64_t most_bytes = uint64_t{1} << 51; // of one memory: the sum over all nodes fits in 64 bits
 constexpr uint64_t most_identity = (uint64_t{1} << 48) - 1; // hwloc writes ten of them into 255 bytes
 
@@ -57,8 +57,7 @@ struct CacheKind {
     unsigned levels;
     bool instructions;
 };
-constexpr std::array<CacheKind, 2> cache_kinds = {
-    {{HWLOC_OBJ_L1CACHE, 5, false}, {HWLOC_OBJ_L1ICACHE, 3, true}}};
+constexpr std::array<CacheKind, 2> cache_kinds = {{{HWLOC_OBJ_L1CACHE, 5, false}, {HWLOC_OBJ_L1ICACHE, 3, true}}};
 
 uint64_t value_or_zero(const XmlElement &element, std::string_view attribute) {
     const std::string_view *value = element.find(attribute);
@@ -162,8 +161,9 @@ Done XmlObjects::read_type(const XmlElement &element, XmlObject &object) const {
 Done XmlObjects::read_old_cache(const XmlElement &element, XmlObject &object) const {
     const std::optional<hwloc_obj_type_t> type = cache_type(element);
     if (!type) {
-        return refuse(element.line, "a Cache of depth %llu and cache_type %llu; hwloc knows 1 to 5, for instructions "
-                                    "(cache_type 2) 1 to 3",
+        return refuse(element.line,
+                      "a Cache of depth %llu and cache_type %llu; hwloc knows 1 to 5, for instructions "
+                      "(cache_type 2) 1 to 3",
                       static_cast<unsigned long long>(value_or_zero(element, "depth")),
                       static_cast<unsigned long long>(value_or_zero(element, "cache_type")));
     }
@@ -229,8 +229,8 @@ Done XmlObjects::read_sets(const XmlElement &element, XmlObject &object) const {
 Done XmlObjects::check_place(const XmlObject &object) const {
     const XmlObject *parent = holder();
     if (parent == nullptr) {
-        const bool old_root = first_version_ && object.type != HWLOC_OBJ_PU &&
-                              (is_normal(object) || object.type == HWLOC_OBJ_NUMANODE);
+        const bool old_root =
+            first_version_ && object.type != HWLOC_OBJ_PU && (is_normal(object) || object.type == HWLOC_OBJ_NUMANODE);
         return object.type == HWLOC_OBJ_MACHINE || old_root
                    ? Done()
                    : refuse(object.line, "the first object is %s, not the Machine", object.label.c_str());
@@ -254,8 +254,8 @@ Done XmlObjects::check_place(const XmlObject &object) const {
 // hwloc 1.x wrote groups of I/O without all sets, and nodes only where there was more than one.
 Done XmlObjects::check_sets_there(XmlObject &object) const {
     const bool needs_sets = is_normal(object) || is_memory(object);
-    const bool without_nodes = first_version_ && object.type != HWLOC_OBJ_NUMANODE &&
-                               !object.sets[XmlObject::nodes] && !object.sets[XmlObject::complete_nodes];
+    const bool without_nodes = first_version_ && object.type != HWLOC_OBJ_NUMANODE && !object.sets[XmlObject::nodes] &&
+                               !object.sets[XmlObject::complete_nodes];
     for (std::size_t set = 0; set < object.sets.size(); set++) {
         const bool has = object.sets[set].has_value();
         const bool may_lack = !is_cpu_set(set) && without_nodes;
@@ -286,13 +286,14 @@ Done XmlObjects::check_sets(const XmlObject &object) const {
             return refuse(object.line, "%s has a %s, and %s around it has none", object.label.c_str(), set_names[set],
                           parent->label.c_str());
         }
-        const bool in_old_node = parent != nullptr && parent->type == HWLOC_OBJ_NUMANODE; // what is in one may know more
+        const bool in_old_node =
+            parent != nullptr && parent->type == HWLOC_OBJ_NUMANODE; // what is in one may know more
         if (parent != nullptr && !mine->within(*parent->sets[set]) && (is_cpu_set(set) || !in_old_node)) {
             return refuse(object.line, "%s has a %s that is not within that of %s around it", object.label.c_str(),
                           set_names[set], parent->label.c_str());
         }
-        const bool alone = object.type == HWLOC_OBJ_PU ? is_cpu_set(set)
-                                                       : object.type == HWLOC_OBJ_NUMANODE && !is_cpu_set(set);
+        const bool alone =
+            object.type == HWLOC_OBJ_PU ? is_cpu_set(set) : object.type == HWLOC_OBJ_NUMANODE && !is_cpu_set(set);
         const bool may_be_empty = set != whole; // it is there, and may not be used
         if (alone && !mine->is_only(object.number) && !(may_be_empty && mine->empty())) {
             return refuse(object.line, "%s has other numbers than its own in its %s", object.label.c_str(),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tree of objects of an hwloc XML file, checked while it is read. hwloc itself takes the sets of the objects as they
-// stand there: it follows sets that are missing, prints where objects are out of order, and takes memory for the highest
-// number that is named.
+// The tree of objects of an hwloc XML file, checked while it is read. hwloc itself takes the sets of the objects as
+// they stand there: it follows sets that are missing, prints where objects are out of order, and takes memory for the
+// highest number that is named.
 #pragma once
 
 #include "topology/xml_element.hpp"
@@ -14,7 +14,12 @@
 namespace nearpool {
 
 struct XmlObject {
-    enum Set : std::size_t { cpus, complete_cpus, nodes, complete_nodes };
+    enum Set : std::size_t {
+        cpus,
+        complete_cpus,
+        nodes,
+        complete_nodes
+    };
 
     hwloc_obj_type_t type = HWLOC_OBJ_MACHINE;
     std::string label; // "NUMANode 1"
@@ -24,8 +29,8 @@ struct XmlObject {
     bool has_objects = false;
     bool dropped = false; // hwloc leaves it out and takes what is within as its parent's
 
-    std::array<XmlSet, 2> below; // the union of the objects within: their CPUs, and all that they could have
-    int64_t last_first = -1;     // the lowest CPU of the last object within
+    std::array<XmlSet, 2> below;            // the union of the objects within: their CPUs, and all that they could have
+    int64_t last_first = -1;                // the lowest CPU of the last object within
     std::array<std::size_t, 2> within = {}; // how many: normal ones, others
 };
 
@@ -35,7 +40,7 @@ public:
     explicit XmlObjects(bool first_version) : first_version_(first_version) {}
 
     Done open(const XmlElement &element);
-    Done close(); // the innermost
+    Done close();                     // the innermost
     Done finish(uint64_t line) const; // the root was closed
 
     const XmlObject *innermost() const { return open_.empty() ? nullptr : &open_.back(); }

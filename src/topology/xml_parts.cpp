@@ -219,7 +219,8 @@ Done XmlMemoryAttributes::open_value(const XmlElement &element) {
         const Result<XmlSet> initiator = read_cpus(element, "initiator_cpuset");
         return initiator ? Done() : Done(initiator.error());
     }
-    const bool named = element.find("initiator_obj_type") != nullptr && element.find("initiator_obj_gp_index") != nullptr;
+    const bool named =
+        element.find("initiator_obj_type") != nullptr && element.find("initiator_obj_gp_index") != nullptr;
     return !needs_initiator_ || named ? Done()
                                       : refuse(element.line, "<memattr_value> has no initiator, and its attribute has");
 }

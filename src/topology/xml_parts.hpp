@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stands beside the objects of an hwloc XML file: distances, memory attributes and kinds of CPUs. hwloc gives up the
-// whole file where one of these is not as it writes them, without a word.
+// What stands beside the objects of an hwloc XML file: distances, memory attributes and kinds of CPUs. hwloc gives up
+// the whole file where one of these is not as it writes them, without a word.
 #pragma once
 
 #include "topology/xml_element.hpp"

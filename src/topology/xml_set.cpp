@@ -24,7 +24,7 @@ std::optional<uint32_t> word_of(std::string_view text) {
     const char *end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(text.data(), end, word, 16);
     return text.empty() || (stop == end && error == std::errc() && text.size() <= 8) ? std::optional(word)
-                                                                                      : std::nullopt;
+                                                                                     : std::nullopt;
 }
 
 int64_t highest_bit(uint32_t word, std::size_t place) {
@@ -51,7 +51,7 @@ std::optional<XmlSet> XmlSet::parse(std::string_view text) {
         return std::nullopt;
     }
     std::size_t place = static_cast<std::size_t>(std::count(text.begin(), text.end(), ','));
-    for (;; place--) {
+    for (;;) {
         const std::size_t end = std::min(text.find(','), text.size());
         const std::optional<uint32_t> word = word_of(text.substr(0, end));
         if (!word || (*word == 0 && set.highest_ < 0 && place >= most_words)) {
@@ -61,7 +61,9 @@ std::optional<XmlSet> XmlSet::parse(std::string_view text) {
         if (place == 0) {
             return set;
         }
-        text.remove_prefix(end + 1);
+        const std::size_t next = text.find_first_not_of(',', end); // the words between are empty
+        place -= next - end;
+        text.remove_prefix(next);
     }
 }
 

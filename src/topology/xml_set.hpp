@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A set of CPUs or nodes as hwloc writes it: "0x00000003,,0x00000001", words of 32 bits with the highest first, where an
-// empty word is zero; "0xf...f" in front says that all that follow are in it too. What hwloc reads beyond that (signs,
-// blanks, words that are too long or missing at the end) it reads wrongly, or as memory that nobody wrote.
+// A set of CPUs or nodes as hwloc writes it: "0x00000003,,0x00000001", words of 32 bits with the highest first, where
+// an empty word is zero; "0xf...f" in front says that all that follow are in it too. What hwloc reads beyond that
+// (signs, blanks, words that are too long or missing at the end) it reads wrongly, or as memory that nobody wrote.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ public:
 
     bool infinite() const { return infinite_; }
     bool empty() const { return words_.empty() && highest_ < 0 && !infinite_; }
-    int64_t first() const;                      // -1: the set is empty
+    int64_t first() const;                       // -1: the set is empty
     int64_t highest() const { return highest_; } // -1: the set is empty
     bool is_only(uint32_t number) const { return first() == number && highest_ == number; }
 
