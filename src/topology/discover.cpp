@@ -6,6 +6,7 @@
 #include "topology/limits.hpp"
 #include "topology/machine_xml.hpp"
 #include "topology/sysfs.hpp"
+#include "topology/xml_check.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -75,7 +76,8 @@ Result<Ref<const Topology>> Topology::from_xml(const Ports &ports, const std::st
     if (!text) {
         return text.error();
     }
-    Result<Ref<const Topology>> made = from_text(Origin::xml, text.value(), false);
+    const Done checked = check_hwloc_xml(text.value());
+    Result<Ref<const Topology>> made = checked ? from_text(Origin::xml, text.value(), false) : checked.error();
     if (!made) {
         made.error().message = path + ": " + made.error().message;
     }

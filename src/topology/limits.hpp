@@ -8,8 +8,8 @@
 
 namespace nearpool {
 
-constexpr uint32_t node_number_limit = 1U
-                                       << 16U; // numbers are below it; so none is a constant such as NEAR_NODE_UNKNOWN
+// Numbers are below these; so none is a constant such as NEAR_NODE_UNKNOWN.
+constexpr uint32_t node_number_limit = 1U << 16U;
 constexpr uint32_t cpu_number_limit = 1U << 20U;
 constexpr std::size_t most_nodes = 4096;
 constexpr std::size_t most_cpus = 65536;

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// XML that somebody else wrote, before hwloc reads it. hwloc trusts such files: it follows sets that are missing, takes
+// memory for whatever number is named, and prints on standard error where objects are out of order.
+#pragma once
+
+#include "base/error.hpp"
+
+#include <string>
+
+namespace nearpool {
+
+// NEAR_E_TOPOLOGY with the line, the object and what is wrong with it, unless the text is well-formed, is that of an
+// hwloc 1.x or 2.x, and describes a machine that hwloc can build. Takes time and memory in proportion to the text.
+Done check_hwloc_xml(const std::string &text);
+
+} // namespace nearpool
