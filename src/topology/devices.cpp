@@ -45,9 +45,9 @@ uint32_t hexadecimal(const std::string &text) { // "0x030200\n"; 0: it is none
     return value;
 }
 
-class Reader {
+class DeviceReader {
 public:
-    Reader(const Topology &topology, FilePort &files, const std::string &root)
+    DeviceReader(const Topology &topology, FilePort &files, const std::string &root)
         : topology_(topology), files_(files), root_(root) {}
 
     std::vector<IoDevice> read() {
@@ -186,7 +186,7 @@ int32_t kind_by_name(int32_t kind, const std::string &name) {
 }
 
 std::vector<IoDevice> sysfs_devices(const Topology &topology, FilePort &files, const std::string &root) {
-    return Reader(topology, files, root).read();
+    return DeviceReader(topology, files, root).read();
 }
 
 // "Node:      255" and more; "-1" where the GPU's memory is no node.
