@@ -112,8 +112,10 @@ DeviceNode device_node(const Topology &topology, const cuda::Facts &device, cons
     for (const GpuMemory &one : all) {
         gpus.add(one.node);
     }
-    if (own != NEAR_NODE_UNKNOWN) {
-        gpus.add(own);
+    for (const Node &node : topology.nodes()) {
+        if (node.memory.kind == NEAR_MEMORY_GPU || node.number == own) {
+            gpus.add(node.number);
+        }
     }
     DeviceNode answer = working_node(topology, ask_in_turn(topology, device, nvml, gpus));
     answer.memory = own;

@@ -4,6 +4,7 @@
 #include "topology/pci.hpp"
 
 #include "base/text.hpp"
+#include "topology/reader.hpp"
 #include "topology/source.hpp"
 
 #include <algorithm>
@@ -19,42 +20,9 @@ std::optional<uint32_t> hexadecimal(const std::string &text, std::size_t least, 
     return whole && text.size() >= least && text.size() <= most ? std::optional(value) : std::nullopt;
 }
 
-constexpr std::size_t word_digits = 8;       // of a bitmap of the kernel's: words of 32 bits
-constexpr std::size_t most_words = 1U << 15; // CPUs below 1 048 576
-
-// "0000ffff,00000000": the last word is the lowest. Nothing: it is no bitmap.
-std::optional<NumberSet> parse_bitmap(std::string text) {
-    text.resize(std::min(text.find_last_not_of(" \n") + 1, text.size()));
-    std::vector<uint32_t> numbers;
-    uint32_t base = 0;
-    for (std::size_t end = text.size();; base += 32) {
-        const std::size_t comma = end == 0 ? std::string::npos : text.rfind(',', end - 1);
-        const std::size_t begin = comma == std::string::npos ? 0 : comma + 1;
-        const auto word = hexadecimal(text.substr(begin, end - begin), 1, word_digits);
-        if (!word || base / 32 >= most_words) {
-            return std::nullopt;
-        }
-        for (uint32_t bit = 0; bit < 32; bit++) {
-            if ((*word >> bit & 1U) != 0) {
-                numbers.push_back(base + bit);
-            }
-        }
-        if (begin == 0) {
-            return NumberSet(std::move(numbers));
-        }
-        end = begin - 1;
-    }
-}
-
 // The CPUs in a list, or else in a bitmap. Empty: neither file is there and understood.
 NumberSet read_cpus(FilePort &files, const std::string &list, const std::string &bitmap) {
-    std::string text;
-    if (files.read(list, &text) == 0) {
-        if (const std::optional<NumberSet> cpus = NumberSet::parse(text); cpus && !cpus->empty()) {
-            return *cpus;
-        }
-    }
-    return files.read(bitmap, &text) == 0 ? parse_bitmap(std::move(text)).value_or(NumberSet()) : NumberSet();
+    return Reader(files, "").set(list, bitmap).value_or(NumberSet());
 }
 
 NodeAnswer next_to_cpus(const Topology &topology, const NumberSet &cpus, int32_t source) {

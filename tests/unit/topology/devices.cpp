@@ -186,14 +186,12 @@ TEST(Devices, OfXmlAreNotMemoryNorTheScifOfAXeonPhiCard) {
     }
 }
 
-// The sanitizers see a value that the enumeration does not have, if it is read as one.
+// Later versions of hwloc have a type 6. The sanitizers see a value that the enumeration does not have, if it is read
+// as one. What no version has is refused (XmlCheck).
 TEST(Devices, OfXmlWithATypeThatHwlocDoesNotKnowAreLeftOut) {
-    for (const char *type : {"16", "6"}) {
-        const auto devices = with_objects("<object type=\"OSDev\" gp_index=\"62\" name=\"eth0\" osdev_type=\"" +
-                                          std::string(type) + "\"/>");
-        EXPECT_EQ(devices.count("eth0"), 0U) << type;
-        EXPECT_EQ(devices.size(), 2U) << type;
-    }
+    const auto devices = with_objects("<object type=\"OSDev\" gp_index=\"62\" name=\"eth0\" osdev_type=\"6\"/>");
+    EXPECT_EQ(devices.count("eth0"), 0U);
+    EXPECT_EQ(devices.size(), 2U);
 }
 
 TEST(Devices, OfXmlAreNoDisplaysOfConsoles) {
