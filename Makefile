@@ -7,6 +7,8 @@ WERROR ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
 ARGS ?=
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?=
 
 run := $(if $(V),,.ci/quiet)
 setup := meson setup -Dprefix=$(PREFIX) -Dwerror=$(if $(WERROR),true,false)
@@ -17,7 +19,7 @@ sanitize := -Doptimization=1 -Dc_args=-g1 -Dcpp_args=-g1 -Db_lundef=false -Dexam
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help deps build demo test bench gpu-bundle vm consumers asan tsan lint format docs install clean
+.PHONY: help deps build demo test bench gpu-bundle vm consumers asan tsan fuzz lint format docs install clean
 export V
 
 help: ## this list
@@ -61,6 +63,10 @@ tsan: deps build-tsan/build.ninja ## unit, contract and GPU tests under ThreadSa
 	@$(run) ninja -C build-tsan
 	@.ci/sanitized build-tsan
 
+fuzz: deps build-fuzz/build.ninja ## libFuzzer on hostile inputs, FUZZ_SECONDS each (60); FUZZ_TARGETS="sysfs xml" chooses
+	@$(run) ninja -C build-fuzz fuzzers
+	@FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ_TARGETS='$(FUZZ_TARGETS)' tests/fuzz/run build-fuzz
+
 lint: build ## format, tidy, layers, prefix, map, table, padding and the rest, each also on a bad sample
 	@tests/lint/run build $(ARGS)
 
@@ -75,7 +81,7 @@ install: build ## into PREFIX (DESTDIR is honoured)
 	@$(run) meson install -C build $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
 
 clean: ## remove the build folders
-	@rm -rf build build-asan build-tsan build-bench build-bundle gpu-bundle
+	@rm -rf build build-asan build-tsan build-fuzz build-bench build-bundle gpu-bundle
 
 build/build.ninja: | deps
 	@$(run) $(setup) -Dbench=true build
@@ -88,6 +94,10 @@ build-bundle/build.ninja: | deps
 
 build-asan/build.ninja: | deps
 	@$(run) $(setup) $(sanitize)=address,undefined build-asan
+
+build-fuzz/build.ninja: | deps
+	@$(run) tests/fuzz/tools
+	@CC=clang CXX=clang++ $(run) $(setup) $(sanitize)=address,undefined -Dtests=false -Dfuzz=true build-fuzz
 
 build-tsan/build.ninja: | deps
 	@$(run) $(setup) $(sanitize)=thread build-tsan
