@@ -5,6 +5,7 @@
 #include "fuzz/harness.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +15,7 @@
 #include <iterator>
 #include <string>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,7 +25,7 @@ namespace {
 
 using nearpool::fuzz::Target;
 
-constexpr unsigned most_seconds = 60; // of processor time: machines are busy
+constexpr unsigned most_seconds = 20; // of processor time: machines are busy
 
 Target target_of(const std::string &name) {
     static constexpr nearpool::fuzz::NamedTarget all[] = {
@@ -44,6 +46,7 @@ std::string text_of(const std::filesystem::path &path) {
 // Never returns.
 void run_child(Target target, const std::filesystem::path &path, int said) {
     const std::string text = text_of(path);
+    prctl(PR_SET_PDEATHSIG, SIGKILL); // nobody would wait for it
     dup2(said, 2);
     const itimerval limit{{0, 0}, {most_seconds, 0}};
     setitimer(ITIMER_PROF, &limit, nullptr);
