@@ -7,6 +7,8 @@ WERROR ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
 ARGS ?=
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?=
 
 run := $(if $(V),,.ci/quiet)
 needs = $(if $(filter no,$(DEPS)),:,.ci/deps $(1))
@@ -18,7 +20,7 @@ sanitize := -Doptimization=1 -Dc_args=-g1 -Dcpp_args=-g1 -Db_lundef=false -Dexam
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help deps build demo test test-long bench gpu-bundle vm consumers asan tsan lint format docs install clean
+.PHONY: help deps build demo test test-long bench gpu-bundle vm consumers asan tsan fuzz lint format docs install clean
 export V
 export NEARPOOL_TEST_SLOWER := $(shell tests/slower)
 
@@ -68,6 +70,10 @@ tsan: needs-tsan build-tsan/build.ninja ## unit, contract and GPU tests under Th
 	@$(run) ninja -C build-tsan
 	@.ci/sanitized build-tsan
 
+fuzz: needs-fuzz build-fuzz/build.ninja ## libFuzzer on hostile inputs, FUZZ_SECONDS each (60); FUZZ_TARGETS="sysfs xml" chooses
+	@$(run) ninja -C build-fuzz fuzzers
+	@FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ_TARGETS='$(FUZZ_TARGETS)' tests/fuzz/run build-fuzz
+
 lint: needs-lint build ## format, tidy, layers, prefix, map, table, padding and the rest, each also on a bad sample
 	@tests/lint/run build $(ARGS)
 
@@ -83,7 +89,7 @@ install: needs-install build/build.ninja ## the library and its headers, into PR
 	@$(run) meson install -C build --no-rebuild $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
 
 clean: ## remove the build folders
-	@rm -rf build build-asan build-tsan build-bench build-bundle gpu-bundle
+	@rm -rf build build-asan build-tsan build-fuzz build-bench build-bundle gpu-bundle
 
 # The library and the examples need less than the tests do. With these the folder is the same: what was compiled stays.
 build/build.ninja:
@@ -101,6 +107,9 @@ build-bundle/build.ninja:
 
 build-asan/build.ninja:
 	@$(run) $(setup) $(sanitize)=address,undefined build-asan
+
+build-fuzz/build.ninja:
+	@CC=clang CXX=clang++ $(run) $(setup) $(sanitize)=address,undefined -Dtests=false -Dfuzz=true build-fuzz
 
 build-tsan/build.ninja:
 	@$(run) $(setup) $(sanitize)=thread build-tsan
