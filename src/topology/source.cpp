@@ -3,6 +3,7 @@
 
 #include "base/text.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <hwloc/export.h>
@@ -105,8 +106,32 @@ void keep_plugins() {
     }
 }
 
+// hwloc writes on standard error where HWLOC_COMPONENTS of the environment enables a component that it does not have.
+// Those that every build of it has are no danger. Not through environment(): hwloc reads it in setuid programs too.
+Done check_components() {
+    const char *variable = std::getenv("HWLOC_COMPONENTS");
+    const std::string text = variable == nullptr ? "" : variable;
+    for (std::size_t begin = 0; begin < text.size();) {
+        const std::size_t end = std::min(text.find(',', begin), text.size());
+        const std::string name = text.substr(begin, end - begin);
+        const bool there = name.empty() || name[0] == '-' || name == "stop" || name == "linux" || name == "xml" ||
+                           name == "synthetic" || name == "no_os";
+        if (!there) {
+            return fail(NEAR_E_TOPOLOGY,
+                        "hwloc is not asked, because HWLOC_COMPONENTS of the environment enables its component \"%s\", "
+                        "which is not needed here and may be missing",
+                        shown(name).c_str());
+        }
+        begin = end + 1;
+    }
+    return {};
+}
+
 // The lock is held.
 Result<HwlocHandle> load_locked(Origin origin, const std::string &text, bool devices) {
+    if (Done ok = check_components(); !ok) {
+        return ok.error();
+    }
     keep_plugins();
     hwloc_topology_t made = nullptr;
     if (hwloc_topology_init(&made) < 0) {

