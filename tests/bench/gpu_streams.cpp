@@ -87,6 +87,59 @@ void create_destroy(benchmark::State &state) {
     state.SetLabel("cuStreamCreate + cuStreamDestroy, ratio to a lease");
 }
 
+// The driver alone: so many streams made, one after the other; the time is that of one.
+double fill_bare_ns(uint32_t streams) {
+    std::vector<CUstream> made(streams);
+    auto stream = made.begin();
+    auto make = [&] { must_cuda(driver().plain_stream_create(&*stream++, stream_non_blocking), "cuStreamCreate"); };
+    const double time = per_call_ns(streams, make);
+    for (const CUstream each : made) {
+        must_cuda(driver().stream_destroy(each), "cuStreamDestroy");
+    }
+    return time;
+}
+
+// What it takes to say that all streams are lent, beside the same of a pool of one stream.
+void full(benchmark::State &state, uint32_t streams) {
+    const Devices devices;
+    const Streams one(devices, 1);
+    const Streams many(devices, streams);
+    const Pushed current(devices, true);
+    one.acquire();
+    for (uint32_t i = 0; i < streams; i++) {
+        many.acquire();
+    }
+    for (auto _ : state) {
+        const auto refused = [](const Streams &pool) {
+            uint64_t id = 0;
+            if (stream_pool_acquire(pool.get(), &id) != NEAR_E_CAPACITY) {
+                std::exit(1);
+            }
+        };
+        const auto [ours, least] = medians_ns(
+            50, 20, [&] { refused(many); }, [&] { refused(one); });
+        state.SetIterationTime(ours * 1e-9);
+        state.counters["ratio"] = ours / least;
+    }
+    state.SetLabel("NEAR_E_CAPACITY, ratio to a pool of one stream");
+}
+
+// All streams of a pool, made and lent one after the other; the time is that of one.
+void fill(benchmark::State &state, uint32_t streams) {
+    const Devices devices;
+    const Pushed current(devices, true);
+    for (auto _ : state) {
+        const double bare = fill_bare_ns(streams);
+        const Streams pool(devices, streams);
+        auto acquire = [&] { pool.acquire(); };
+        const double ours = per_call_ns(streams, acquire);
+        state.SetIterationTime(ours * 1e-9);
+        state.counters["driver_ns"] = bare;
+        state.counters["ratio"] = ours / bare;
+    }
+    state.SetLabel("ratio to cuStreamCreate alone");
+}
+
 void resolve(benchmark::State &state) {
     const Devices devices;
     const Streams streams(devices);
@@ -163,6 +216,12 @@ void register_stream_benchmarks() {
     add("gpu/lease/not_current", [](benchmark::State &state) { lease(state, false); });
     add("gpu/stream_per_use", create_destroy);
     add("gpu/resolve", resolve);
+    if (control().available()) { // so many streams are no GPU's
+        for (const uint32_t streams : {1000U, 32000U}) {
+            add("gpu/lease/full", [=](benchmark::State &state) { full(state, streams); })->Arg(streams);
+        }
+        add("gpu/lease/fill", [](benchmark::State &state) { fill(state, 65536); })->Arg(65536);
+    }
     if (driver().stream_add_callback != nullptr) {
         add("gpu/then", then)->Unit(benchmark::kMicrosecond);
     }

@@ -65,8 +65,10 @@ private:
 
 class Streams {
 public:
-    explicit Streams(const Devices &devices) {
-        must(stream_pool_create(devices.get(), 0, nullptr, &pool_, nullptr), "stream_pool_create");
+    explicit Streams(const Devices &devices, uint32_t max_streams = 0) {
+        stream_pool_options options = sized<stream_pool_options>();
+        options.max_streams = max_streams;
+        must(stream_pool_create(devices.get(), 0, &options, &pool_, nullptr), "stream_pool_create");
     }
     ~Streams() { stream_pool_destroy(pool_); }
     Streams(const Streams &) = delete;

@@ -6,53 +6,55 @@
 #include "base/log.hpp"
 #include "cuda/current.hpp"
 
+#include <algorithm>
+
 namespace nearpool::stream {
 
 using namespace cuda;
 
-namespace {
-
-std::atomic<uint32_t> thread_count{0};
-thread_local const uint32_t thread_number = thread_count.fetch_add(1, std::memory_order_relaxed);
-
-} // namespace
-
-// Threads begin to look far from each other, and each where it found something before: so they seldom meet. The
-// multiplier is 2^32 divided by the golden ratio (D. Knuth, The Art of Computer Programming, volume 3, section 6.4).
-std::size_t Pool::first_slot() const {
-    const uint32_t spread = thread_number * UINT32_C(2654435769);
-    return static_cast<std::size_t>(uint64_t{spread} * slot_count_ >> 32);
-}
+// How many streams that were given back an acquire asks the driver about, in the caller's own shard and in each other;
+// and what the driver said when none of them was done.
+struct Pool::Looks {
+    static constexpr std::size_t every = SIZE_MAX;
+    std::size_t at_home;
+    std::size_t elsewhere;
+    bool left_some = false;
+    Status status = NEAR_E_CAPACITY;
+};
 
 Claim Pool::claim_empty() {
-    std::size_t index = first_slot();
-    for (std::size_t i = 0; i < slot_count_; i++, index++) {
-        Slot &slot = slots_[index < slot_count_ ? index : index - slot_count_];
-        if (slot.claim(Slot::empty)) {
-            return {&slot, Slot::empty};
+    std::size_t shard = free_.home();
+    for (std::size_t i = 0; i < free_.shard_count(); i++, shard = free_.after(shard)) {
+        if (free_.count(FreeSlots::empty, shard) > 0) {
+            if (Claim claim = free_.take(FreeSlots::empty, shard)) {
+                return claim;
+            }
         }
     }
-    return {nullptr, Slot::empty};
+    return {};
 }
 
-// A stream that was given back and has done its work. Where there is none, `status` says whether asking failed.
-Claim Pool::claim_done(Status *status) {
-    std::size_t index = first_slot();
-    for (std::size_t i = 0; i < slot_count_; i++, index++) {
-        Slot &slot = slots_[index < slot_count_ ? index : index - slot_count_];
-        if (!slot.claim(Slot::returned)) {
-            continue;
-        }
-        Claim claim(&slot, Slot::returned);
-        const CUresult code = driver_.stream_query(slot.own.handle.load(std::memory_order_relaxed));
-        if (code == cuda_success) {
-            return claim;
-        }
-        if (code != cuda_error_not_ready) {
-            *status = NEAR_E_CUDA;
+// A stream that was given back and has done its work. One that has not is asked about again after all others that wait.
+Claim Pool::claim_done(Looks &looks) {
+    std::size_t shard = free_.home();
+    for (std::size_t i = 0; i < free_.shard_count(); i++, shard = free_.after(shard)) {
+        const std::size_t waiting = free_.count(FreeSlots::returned, shard);
+        const std::size_t most = std::min(waiting, i == 0 ? looks.at_home : looks.elsewhere);
+        looks.left_some |= most < waiting;
+        for (std::size_t look = 0; look < most; look++) {
+            Claim claim = free_.take(FreeSlots::returned, shard);
+            if (!claim) {
+                break;
+            }
+            const CUresult code = driver_.stream_query(claim->own.handle.load(std::memory_order_relaxed));
+            if (code == cuda_success) {
+                return claim;
+            }
+            claim.found_busy();
+            looks.status = code != cuda_error_not_ready ? NEAR_E_CUDA : looks.status;
         }
     }
-    return {nullptr, Slot::returned};
+    return {};
 }
 
 bool Pool::has_ticket(Slot &slot) {
@@ -67,8 +69,8 @@ uint64_t Pool::lend(Claim claim, Stream &stream) {
     const auto index = static_cast<uint64_t>(&slot - slots_.get());
     const uint64_t id = slot.tickets.next++ << slot_bits | index;
     slot.stream.store(&stream, std::memory_order_release);
-    slot.changed();
-    slot.leave(id);
+    free_.lent(slot);
+    slot.lend_as(id);
     return id;
 }
 
@@ -80,62 +82,68 @@ Status Pool::make_stream(Stream &stream) {
             driver_.name_of(code));
         return NEAR_E_CUDA;
     }
+    try {
+        keep_in_mind(handle);
+    } catch (...) { // no memory for that
+        driver_.stream_destroy(handle);
+        throw;
+    }
     stream.handle.store(handle, std::memory_order_release);
     made_.fetch_add(1, std::memory_order_relaxed);
     return NEAR_OK;
 }
 
-Status Pool::try_acquire_own(uint64_t *id) {
-    Status status = NEAR_E_CAPACITY;
-    Claim done = claim_done(&status);
-    Claim claim = done ? std::move(done) : claim_empty();
-    if (!claim) {
-        return status;
-    }
+Status Pool::lend_own(Claim claim, uint64_t *id) {
     if (!has_ticket(*claim)) {
+        claim.found_busy();
         return NEAR_E_CAPACITY;
-    }
-    if (claim.was_empty()) {
-        if (const Status made = make_stream(claim->own); made != NEAR_OK) {
-            return made;
-        }
     }
     Stream &stream = claim->own;
     *id = lend(std::move(claim), stream);
     return NEAR_OK;
 }
 
-// Of all slots at once, if none of them is about to change; equal ones say that nothing has moved between them.
-std::optional<uint64_t> Pool::fingerprint() const {
-    uint64_t sum = 0;
-    for (std::size_t i = 0; i < slot_count_; i++) {
-        const uint64_t changes = slots_[i].changes.load(std::memory_order_acquire);
-        const uint64_t word = slots_[i].word.load(std::memory_order_acquire);
-        if (word == Slot::claimed || slots_[i].changes.load(std::memory_order_relaxed) != changes) {
-            return std::nullopt;
-        }
-        sum = sum * UINT64_C(0x9e3779b97f4a7c15) + word;
-        sum = sum * UINT64_C(0x9e3779b97f4a7c15) + changes;
+// NEAR_E_CAPACITY also where there are more streams than were to be looked at: then somebody has to.
+Status Pool::try_acquire_own(uint64_t *id, Looks looks) {
+    if (Claim done = claim_done(looks)) {
+        return lend_own(std::move(done), id);
     }
-    return sum;
+    Claim empty = claim_empty();
+    if (!empty) {
+        return looks.left_some ? NEAR_E_CAPACITY : looks.status;
+    }
+    const Status made = has_ticket(*empty) ? make_stream(empty->own) : NEAR_OK;
+    if (made == NEAR_OK) {
+        return lend_own(std::move(empty), id);
+    }
+    Looks all{Looks::every, Looks::every};
+    if (Claim done = looks.left_some ? claim_done(all) : Claim()) {
+        return lend_own(std::move(done), id);
+    }
+    return made;
 }
 
-// Looking takes time, and a stream that is given back behind the look is not seen. That there is none is said only when
-// nothing has changed during the look. A thread that looks too holds a stream for one call of the driver; when it lost
-// its CPU meanwhile, it gets the time to go on. After so many looks it is true enough.
+// Where there is room for one more stream, a few are asked about, of those that have waited longest: as many as take
+// the driver about the time of making one. So the streams that are at work do not make an acquire slow.
+//
+// Otherwise all are, and looking takes time: a stream that is given back behind the look is not seen. That there is
+// none is said only when nothing has become free during the look. A thread that looks too holds a stream for one call
+// of the driver; when it lost its CPU meanwhile, it gets the time to go on. After so many looks it is true enough.
 Status Pool::acquire_own(uint64_t *id) {
-    constexpr int looks = 1000;
+    constexpr Looks few{16, 2}; // so a pool of up to 32 is looked at wholly
+    constexpr Looks all{Looks::every, Looks::every};
+    constexpr int most_looks = 1000;
     constexpr int looks_at_once = 16;
     std::atomic<uint32_t> word{0};
     const Current current(driver_, context_);
     if (current.code() != cuda_success) {
         return NEAR_E_CUDA;
     }
-    Status status = try_acquire_own(id);
-    for (int i = 1; i < looks && status == NEAR_E_CAPACITY; i++) {
-        const std::optional<uint64_t> before = fingerprint();
-        status = try_acquire_own(id);
-        if (before && before == fingerprint()) {
+    Status status = try_acquire_own(id, few);
+    for (int i = 1; i < most_looks && status == NEAR_E_CAPACITY; i++) {
+        const std::optional<uint64_t> before = free_.arrivals();
+        status = try_acquire_own(id, before || i + 1 == most_looks ? all : few);
+        if (before && before == free_.arrivals()) {
             break;
         }
         if (i > looks_at_once) {
@@ -159,6 +167,7 @@ Stream *Pool::next_shared() {
     }
     CUstream none = nullptr;
     if (!stream.handle.compare_exchange_strong(none, fresh.handle, std::memory_order_acq_rel)) {
+        forget(fresh.handle.load(std::memory_order_relaxed)); // first: the driver may use the handle again
         destroy_stream(fresh);
         made_.fetch_sub(1, std::memory_order_relaxed);
     }
@@ -199,12 +208,12 @@ Done Pool::adopt(CUstream stream, uint64_t *id) {
         return fail(NEAR_E_DEVICE, "the stream is of another context than the pool, which is on device %d",
                     device_.facts().ordinal);
     }
-    const std::lock_guard<std::mutex> lock(adopting_);
-    if (has(stream)) {
+    if (!keep_in_mind(stream)) {
         return fail(NEAR_E_INVALID, "the pool has this stream already");
     }
     Claim claim = claim_empty();
     if (!claim || !has_ticket(*claim)) {
+        forget(stream);
         return fail(NEAR_E_CAPACITY, "all %zu places of the pool are taken", slot_count_);
     }
     Stream &own = claim->own;
@@ -214,18 +223,14 @@ Done Pool::adopt(CUstream stream, uint64_t *id) {
     return {};
 }
 
-bool Pool::has(CUstream stream) const {
-    for (std::size_t i = 0; i < slot_count_; i++) {
-        if (slots_[i].own.handle.load(std::memory_order_acquire) == stream) {
-            return true;
-        }
-    }
-    for (uint32_t i = 0; shared_ && i < options_.max_streams; i++) {
-        if (shared_[i].handle.load(std::memory_order_acquire) == stream) {
-            return true;
-        }
-    }
-    return false;
+bool Pool::keep_in_mind(CUstream stream) {
+    const std::lock_guard<std::mutex> lock(known_lock_);
+    return known_.insert(stream).second;
+}
+
+void Pool::forget(CUstream stream) {
+    const std::lock_guard<std::mutex> lock(known_lock_);
+    known_.erase(stream);
 }
 
 } // namespace nearpool::stream

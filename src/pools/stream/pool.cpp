@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pools/stream/pool.hpp"
 
-#include "base/checked.hpp"
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "cuda/current.hpp"
@@ -43,7 +42,8 @@ Pool::Pool(FutexPort &futex, Tickets &tickets, Ref<device::Pool> devices, device
     : futex_(futex), tickets_(tickets), devices_(std::move(devices)), device_(device), driver_(device.driver()),
       context_(context), options_(options),
       slot_count_(options.mode == STREAM_POOL_SHARED ? options.max_leases : options.max_streams),
-      slots_(std::make_unique<Slot[]>(slot_count_)), pending_(Ref<Pending>::adopt(new Pending)),
+      slots_(std::make_unique<Slot[]>(slot_count_)), free_(slots_.get(), slot_count_),
+      pending_(Ref<Pending>::adopt(new Pending)),
       shared_(options.mode == STREAM_POOL_SHARED ? std::make_unique<Stream[]>(options.max_streams) : nullptr) {}
 
 Pool::~Pool() {
@@ -151,20 +151,22 @@ Status Pool::give_back(uint64_t id) {
             return stream.error().status; // a lost context is no reason to keep the lease
         }
     }
-    if (!slot->claim(id)) {
+    if (!slot->end_lease(id)) {
         return NEAR_E_STALE;
     }
     {
         const std::lock_guard<std::mutex> lock(slot->reserving);
-        slot->lent_stream().reserved_bytes.fetch_sub(slot->reserved_bytes.exchange(0, std::memory_order_relaxed),
-                                                     std::memory_order_relaxed);
+        if (const uint64_t bytes = slot->reserved_bytes.load(std::memory_order_relaxed); bytes > 0) {
+            slot->reserved_bytes.store(0, std::memory_order_relaxed);
+            slot->lent_stream().reserved_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+            reserved_.subtract(bytes);
+        }
     }
     if (slot->adopted) {
         slot->adopted = false;
-        slot->own.handle.store(nullptr, std::memory_order_release);
+        forget(slot->own.handle.exchange(nullptr, std::memory_order_release));
     }
-    slot->changed();
-    slot->leave(slot->own.handle.load(std::memory_order_relaxed) != nullptr ? Slot::returned : Slot::empty);
+    free_.give_back(*slot);
     return NEAR_OK;
 }
 
@@ -186,6 +188,7 @@ Status Pool::reserve(uint64_t id, uint64_t bytes) {
         }
     } while (!sum.compare_exchange_weak(known, known + bytes, std::memory_order_relaxed));
     slot->reserved_bytes.fetch_add(bytes, std::memory_order_relaxed);
+    reserved_.add(bytes);
     return NEAR_OK;
 }
 
@@ -203,18 +206,34 @@ Status Pool::unreserve(uint64_t id, uint64_t bytes) {
     }
     slot->reserved_bytes.fetch_sub(bytes, std::memory_order_relaxed);
     slot->lent_stream().reserved_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+    reserved_.subtract(bytes);
     return NEAR_OK;
 }
 
 device::Usage Pool::usage() const {
     device::Usage usage;
-    for (std::size_t i = 0; i < slot_count_; i++) {
-        const bool lent = Slot::is_lent(slots_[i].word.load(std::memory_order_relaxed));
-        usage.leased_streams += lent ? 1 : 0;
-        usage.reserved_bytes =
-            saturating_add(usage.reserved_bytes, slots_[i].reserved_bytes.load(std::memory_order_relaxed));
-    }
+    usage.leased_streams = free_.lent_count();
+    usage.reserved_bytes = reserved_.value();
     return usage;
+}
+
+// Streams that were given back and whose work is not known to be done. Each is taken out while the driver is asked, so
+// that nobody captures in it meanwhile.
+uint32_t Pool::count_busy() const {
+    uint32_t busy = 0;
+    for (std::size_t shard = 0; shard < free_.shard_count(); shard++) {
+        for (std::size_t left = free_.count(FreeSlots::returned, shard); left > 0; left--) {
+            Claim claim = free_.take(FreeSlots::returned, shard);
+            if (!claim) {
+                break;
+            }
+            if (driver_.stream_query(claim->own.handle.load(std::memory_order_relaxed)) != cuda_success) {
+                claim.found_busy();
+                busy++;
+            }
+        }
+    }
+    return busy;
 }
 
 stream_pool_info Pool::info() const {
@@ -224,19 +243,13 @@ stream_pool_info Pool::info() const {
     info.max_streams = options_.max_streams;
     info.max_leases = static_cast<uint32_t>(slot_count_);
     info.made = made_.load(std::memory_order_relaxed);
-    info.lent = static_cast<uint32_t>(usage().leased_streams);
+    info.lent = static_cast<uint32_t>(free_.lent_count());
     info.asked_priority = options_.priority;
     info.priority = priority_;
     info.priority_clamped = priority_ != options_.priority ? 1 : 0;
     info.budget_bytes = options_.budget_bytes;
     const Current current(driver_, context_);
-    for (std::size_t i = 0; i < slot_count_; i++) {
-        if (slots_[i].claim(Slot::returned)) { // so that nobody captures in it meanwhile
-            info.busy += driver_.stream_query(slots_[i].own.handle.load(std::memory_order_relaxed)) != cuda_success;
-            slots_[i].changed();
-            slots_[i].leave(Slot::returned);
-        }
-    }
+    info.busy = count_busy();
     return info;
 }
 

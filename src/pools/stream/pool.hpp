@@ -5,6 +5,8 @@
 #include "base/fork_mark.hpp"
 #include "base/ref.hpp"
 #include "pools/device/pool.hpp"
+#include "pools/stream/byte_total.hpp"
+#include "pools/stream/free_slots.hpp"
 #include "pools/stream/mark.hpp"
 #include "pools/stream/pending.hpp"
 #include "pools/stream/slot.hpp"
@@ -14,6 +16,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <unordered_set>
 
 namespace nearpool::stream {
 
@@ -54,6 +57,7 @@ public:
     const device::Device &device() const { return device_; }
     stream_pool_info info() const;
     device::Usage usage() const override;
+    uint64_t looks() const { return free_.takes(); } // at a slot that is free, to see whether it can be lent
 
 private:
     Pool(FutexPort &futex, Tickets &tickets, Ref<device::Pool> devices, device::Device &device, cuda::CUcontext context,
@@ -65,18 +69,20 @@ private:
     void destroy_stream(Stream &stream) noexcept;
 
     Slot *slot_of(uint64_t id) const; // nullptr: no lease has this id
-    std::size_t first_slot() const;
+    struct Looks;
     Claim claim_empty();
-    Claim claim_done(Status *status);
-    std::optional<uint64_t> fingerprint() const;
+    Claim claim_done(Looks &looks);
     bool has_ticket(Slot &slot);
+    uint32_t count_busy() const;
     uint64_t lend(Claim claim, Stream &stream);
-    Status try_acquire_own(uint64_t *id);
+    Status lend_own(Claim claim, uint64_t *id);
+    Status try_acquire_own(uint64_t *id, Looks looks);
     Status acquire_own(uint64_t *id);
     Status acquire_shared(uint64_t *id);
     Stream *next_shared();
     Status make_stream(Stream &stream);
-    bool has(cuda::CUstream stream) const;
+    bool keep_in_mind(cuda::CUstream stream); // false: it is already
+    void forget(cuda::CUstream stream);
 
     // A lease's stream, with its context current; NEAR_E_BUSY while it captures.
     Result<cuda::CUstream> usable(uint64_t id) const;
@@ -95,12 +101,15 @@ private:
 
     std::size_t slot_count_;
     std::unique_ptr<Slot[]> slots_;
+    mutable FreeSlots free_;
+    ByteTotal reserved_;
     std::atomic<uint32_t> made_{0};
     const Ref<Pending> pending_;
 
     std::unique_ptr<Stream[]> shared_; // of a shared pool: max_streams, made when their turn comes first
     std::atomic<uint64_t> shared_turn_{0};
-    std::mutex adopting_;
+    std::mutex known_lock_;
+    std::unordered_set<cuda::CUstream> known_; // those that were made, and those that are adopted
 };
 
 } // namespace nearpool::stream
