@@ -22,7 +22,6 @@ sanitize := -Doptimization=1 -Dc_args=-g1 -Dcpp_args=-g1 -Db_lundef=false -Dexam
 .NOTPARALLEL:
 .PHONY: help deps build demo test test-long bench gpu-bundle vm consumers asan tsan fuzz lint format docs install clean
 export V
-export NEARPOOL_TEST_SLOWER := $(shell tests/slower)
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
@@ -42,7 +41,7 @@ demo: needs-demo build/build.ninja ## build and run the main example (MACHINE=fo
 	@$(if $(MACHINE),tests/vm/run $(MACHINE) --) build/docs/examples/worker_pool $(ARGS)
 
 test: needs-test build ## unit, contract, ABI and GPU tests (on a fake driver), the virtual machines, the callers in other languages
-	@.ci/parts 'meson test -C build --no-rebuild --print-errorlogs --timeout-multiplier $(NEARPOOL_TEST_SLOWER)$(if $(V), --verbose)' tests/vm/all bindings/run
+	@.ci/parts 'export NEARPOOL_TEST_SLOWER=$$(tests/slower); meson test -C build --no-rebuild --print-errorlogs --timeout-multiplier $$NEARPOOL_TEST_SLOWER$(if $(V), --verbose)' tests/vm/all bindings/run
 
 test-long: needs-test-long ## what takes too long for every change: the demo on a fresh system (root's alone)
 	@.ci/parts tests/demo_root
@@ -96,7 +95,7 @@ build/build.ninja:
 	@$(run) $(setup) -Dtests=false build
 
 build/with-tests: | build/build.ninja
-	@$(run) meson configure build -Dtests=true -Dbench=true
+	@$(run) $(setup) --reconfigure -Dtests=true -Dbench=true build
 	@touch $@
 
 build-bench/build.ninja:

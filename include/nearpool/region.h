@@ -69,7 +69,7 @@ enum {
 typedef struct near_region_options {
     uint32_t struct_size;  /**< sizeof(near_region_options) */
     int32_t policy;        /**< NEAR_POLICY_* */
-    const uint32_t *nodes; /**< the policy's; NULL but for preferred and local: near_topology_memory_nodes() */
+    const uint32_t *nodes; /**< the policy's; NULL: near_topology_memory_nodes(), but preferred must name one */
     size_t node_count;     /**< how many */
     int32_t pages;         /**< NEAR_PAGES_* */
     int32_t prefault;      /**< NEAR_PREFAULT_* */
