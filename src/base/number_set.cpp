@@ -12,7 +12,7 @@ constexpr uint32_t number_limit = 1U << 20U; // no kernel numbers CPUs or nodes 
 
 bool parse_number(std::string_view &text, uint32_t &number) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || number >= number_limit) {
+    if (error != std::errc()) {
         return false;
     }
     text.remove_prefix(static_cast<std::size_t>(end - text.data()));
@@ -44,7 +44,7 @@ std::vector<NumberRange> merged(std::vector<NumberRange> ranges) {
               [](const NumberRange &a, const NumberRange &b) { return a.first < b.first; });
     std::vector<NumberRange> result;
     for (const NumberRange &range : ranges) {
-        if (!result.empty() && range.first <= result.back().last + 1) {
+        if (!result.empty() && (range.first == 0 || range.first - 1 <= result.back().last)) {
             result.back().last = std::max(result.back().last, range.last);
         } else {
             result.push_back(range);
@@ -99,7 +99,7 @@ NumberSet::NumberSet(std::vector<uint32_t> numbers) : numbers_(std::move(numbers
 
 std::optional<NumberSet> NumberSet::parse(std::string_view text) {
     const std::optional<std::vector<NumberRange>> ranges = parse_ranges(text);
-    if (!ranges) {
+    if (!ranges || (!ranges->empty() && ranges->back().last >= number_limit)) {
         return std::nullopt;
     }
     NumberSet result;

@@ -17,8 +17,8 @@ struct NumberRange {
     uint32_t last = 0;
 };
 
-// The kernel's list format as ranges: in ascending order, and apart. What a short text says may be much, so that a
-// reader who wants little of it takes this.
+// The kernel's list format, of any numbers, as ranges: in ascending order, and apart. What a short text says may be
+// much, so that a reader who wants little of it takes this.
 std::optional<std::vector<NumberRange>> parse_ranges(std::string_view text);
 
 class NumberSet {

@@ -8,13 +8,17 @@
 namespace nearpool {
 namespace {
 
-Done check_numbers(const char *what, const NumberSet &numbers, uint32_t limit, std::size_t most) {
-    if (!numbers.empty() && numbers.back() >= limit) {
-        return fail(NEAR_E_TOPOLOGY, "the machine has a %s number %u, and they must be below %u", what, numbers.back(),
-                    limit);
+Done check_numbers(const char *what, const std::vector<NumberRange> &ranges, uint32_t limit, std::size_t most) {
+    if (!ranges.empty() && ranges.back().last >= limit) {
+        return fail(NEAR_E_TOPOLOGY, "the machine has a %s number %u, and they must be below %u", what,
+                    ranges.back().last, limit);
     }
-    if (numbers.size() > most) {
-        return fail(NEAR_E_TOPOLOGY, "the machine has %zu %ss, and at most %zu are taken", numbers.size(), what, most);
+    std::size_t count = 0;
+    for (const NumberRange &range : ranges) {
+        count += range.last - range.first + std::size_t{1};
+    }
+    if (count > most) {
+        return fail(NEAR_E_TOPOLOGY, "the machine has %zu %ss, and at most %zu are taken", count, what, most);
     }
     return {};
 }
@@ -45,12 +49,33 @@ void give_a_node(MachineFacts &facts, uint32_t number) {
     facts.synthetic_node = true;
 }
 
-Done check_cpu_numbers(const NumberSet &cpus) {
+Done check_cpu_numbers(const std::vector<NumberRange> &cpus) {
     return check_numbers("CPU", cpus, cpu_number_limit, most_cpus);
 }
 
-Done check_node_numbers(const NumberSet &nodes) {
+Done check_node_numbers(const std::vector<NumberRange> &nodes) {
     return check_numbers("node", nodes, node_number_limit, most_nodes);
+}
+
+std::vector<NumberRange> ranges_of(const NumberSet &numbers) {
+    std::vector<NumberRange> ranges;
+    for (const uint32_t number : numbers) {
+        if (!ranges.empty() && ranges.back().last + 1 == number) {
+            ranges.back().last = number;
+        } else {
+            ranges.push_back({number, number});
+        }
+    }
+    return ranges;
+}
+
+NumberSet numbers_within(const NumberSet &universe, const std::vector<NumberRange> &ranges) {
+    std::vector<uint32_t> found;
+    for (const NumberRange &range : ranges) {
+        const auto begin = std::lower_bound(universe.begin(), universe.end(), range.first);
+        found.insert(found.end(), begin, std::upper_bound(begin, universe.end(), range.last));
+    }
+    return NumberSet(std::move(found));
 }
 
 } // namespace nearpool

@@ -50,7 +50,12 @@ struct MachineFacts {
 void give_a_node(MachineFacts &facts, uint32_t number);
 
 // NEAR_E_TOPOLOGY, with limit and value, where a number or their count is beyond limits.hpp.
-Done check_cpu_numbers(const NumberSet &cpus);
-Done check_node_numbers(const NumberSet &nodes);
+Done check_cpu_numbers(const std::vector<NumberRange> &cpus);
+Done check_node_numbers(const std::vector<NumberRange> &nodes);
+
+// The set as ranges, and back: of a universe what is in the ranges. Takes no more time than the universe and the ranges
+// are long, however much the ranges say.
+std::vector<NumberRange> ranges_of(const NumberSet &numbers);
+NumberSet numbers_within(const NumberSet &universe, const std::vector<NumberRange> &ranges);
 
 } // namespace nearpool

@@ -96,9 +96,10 @@ void give_cpus_to_nodes(MachineFacts &facts, const NumberSet &settled) {
 
 void read_nodes(hwloc_topology_t topology, MachineFacts &facts) {
     NumberSet settled;
+    const NumberSet numbers = numbers_of(hwloc_topology_get_topology_nodeset(topology));
     for_each(topology, HWLOC_OBJ_NUMANODE, [&](hwloc_obj_t object) {
         Node node = read_node(object);
-        if (read_node_info(object, node)) {
+        if (read_node_info(object, facts.cpus, numbers, node)) {
             settled.add(node.number);
         }
         if (facts.page_bytes == 0 && object->attr->numanode.page_types_len != 0) {
@@ -269,11 +270,11 @@ void guess_initiators(Node &node) {
 Result<MachineFacts> read_hwloc(hwloc_topology_t topology) {
     MachineFacts facts;
     read_cpus(topology, facts);
-    if (Done ok = check_cpu_numbers(facts.cpus); !ok) {
+    if (Done ok = check_cpu_numbers(ranges_of(facts.cpus)); !ok) {
         return ok.error();
     }
     read_nodes(topology, facts);
-    if (Done ok = check_node_numbers(facts.node_numbers()); !ok) {
+    if (Done ok = check_node_numbers(ranges_of(facts.node_numbers())); !ok) {
         return ok.error();
     }
     if (facts.nodes.empty()) {

@@ -4,7 +4,9 @@
 #include "base/text.hpp"
 #include "topology/reader.hpp"
 
+#include <algorithm>
 #include <hwloc/cpukinds.h>
+#include <map>
 
 namespace nearpool {
 namespace {
@@ -18,6 +20,10 @@ constexpr const char *distances = "NearpoolDistances";               // a row, w
 constexpr const char *page_size = "NearpoolPageSize";                // bytes
 constexpr const char *basis = "NearpoolBasis";
 constexpr const char *synthetic_node = "NearpoolSyntheticNode";
+constexpr const char *packages = "NearpoolPackages"; // of each CPU, by ascending numbers, an index; so are the next two
+constexpr const char *cores = "NearpoolCores";
+constexpr const char *caches = "NearpoolCaches";
+constexpr const char *cache_facts = "NearpoolCacheFacts"; // of each cache level and bytes
 constexpr const char *performance_cpus = "NearpoolPerformanceCPUs";
 constexpr const char *efficient_cpus = "NearpoolEfficientCPUs";
 
@@ -40,9 +46,11 @@ std::optional<std::string> text_of(hwloc_obj_t object, const char *name) {
     return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
 }
 
-std::optional<NumberSet> set_of(hwloc_obj_t object, const char *name) {
+// Of what there is: a short text may say much.
+std::optional<NumberSet> set_of(hwloc_obj_t object, const char *name, const NumberSet &universe) {
     const std::optional<std::string> text = text_of(object, name);
-    return text ? NumberSet::parse(*text) : std::nullopt;
+    const auto ranges = text ? parse_ranges(*text) : std::nullopt;
+    return ranges ? std::optional(numbers_within(universe, *ranges)) : std::nullopt;
 }
 
 std::optional<uint64_t> number_of(hwloc_obj_t object, const char *name) {
@@ -99,15 +107,66 @@ MemoryKind kind_of(const std::string &text) {
     return {static_cast<int32_t>(kind), static_cast<int32_t>(source)};
 }
 
+// As many numbers, with blanks between them, as are wanted and there.
+std::vector<uint64_t> numbers_in(const std::string &text, std::size_t wanted) {
+    std::vector<uint64_t> numbers;
+    for (std::size_t place = 0; place < text.size() && numbers.size() < wanted;) {
+        const std::size_t end = std::min(text.find(' ', place), text.size());
+        numbers.push_back(leading_number(text.substr(place, end - place)).value_or(0));
+        place = end + 1;
+    }
+    return numbers;
+}
+
 void read_row(const std::string &text, std::size_t row, MachineFacts &facts) {
     const std::size_t count = facts.nodes.size();
     facts.distances.resize(count * count);
-    std::size_t column = 0;
-    for (std::size_t place = 0; place < text.size() && column < count; column++) {
-        const std::size_t end = std::min(text.find(' ', place), text.size());
-        const uint64_t value = leading_number(text.substr(place, end - place)).value_or(0);
-        facts.distances[row * count + column] = value > UINT32_MAX ? UINT32_MAX : static_cast<uint32_t>(value);
-        place = end + 1;
+    const std::vector<uint64_t> values = numbers_in(text, count);
+    std::transform(values.begin(), values.end(), facts.distances.begin() + static_cast<std::ptrdiff_t>(row * count),
+                   [](uint64_t value) { return value > UINT32_MAX ? UINT32_MAX : static_cast<uint32_t>(value); });
+}
+
+template <class Index> std::string indices_text(const Topology &topology, Index index) {
+    std::string text;
+    for (const Cpu &cpu : topology.cpus()) {
+        text += (text.empty() ? "" : " ") + std::to_string(index(cpu));
+    }
+    return text;
+}
+
+// The CPUs of each index. Without NEAR_NODE_UNKNOWN: those are in none.
+std::map<uint64_t, std::vector<uint32_t>> groups_in(const std::string &text, const NumberSet &cpus) {
+    std::map<uint64_t, std::vector<uint32_t>> groups;
+    const std::vector<uint64_t> indices = numbers_in(text, cpus.size());
+    for (std::size_t i = 0; i < indices.size(); i++) {
+        groups[indices[i]].push_back(cpus[i]);
+    }
+    groups.erase(NEAR_NODE_UNKNOWN);
+    return groups;
+}
+
+std::vector<NumberSet> sets_of(std::map<uint64_t, std::vector<uint32_t>> groups) {
+    std::vector<NumberSet> sets;
+    for (auto &[index, cpus] : groups) {
+        sets.emplace_back(std::move(cpus));
+    }
+    return sets;
+}
+
+void read_groups(hwloc_obj_t root, MachineFacts &facts) {
+    const std::optional<std::string> of_caches = text_of(root, caches);
+    if (!of_caches) {
+        return;
+    }
+    facts.packages = sets_of(groups_in(text_of(root, packages).value_or(""), facts.cpus));
+    facts.cores = sets_of(groups_in(text_of(root, cores).value_or(""), facts.cpus));
+    facts.caches.clear();
+    const std::vector<uint64_t> known = numbers_in(text_of(root, cache_facts).value_or(""), 2 * facts.cpus.size());
+    for (auto &[index, cpus] : groups_in(*of_caches, facts.cpus)) {
+        if (index < known.size() / 2 && known[2 * index] >= 1 && known[2 * index] <= 3) {
+            const CacheFacts one{static_cast<uint32_t>(known[2 * index]), known[2 * index + 1]};
+            facts.caches.push_back({NumberSet(std::move(cpus)), one});
+        }
     }
 }
 
@@ -131,18 +190,29 @@ void write_infos(hwloc_topology_t hwloc, const Topology &topology) {
     }
 }
 
-bool read_node_info(hwloc_obj_t object, Node &node) {
-    const std::optional<NumberSet> cpus = set_of(object, own_cpus);
-    if (!cpus) {
+void write_groups(hwloc_topology_t hwloc, const Topology &topology) {
+    hwloc_obj_t root = hwloc_get_root_obj(hwloc);
+    write(root, packages, indices_text(topology, [](const Cpu &cpu) { return cpu.package; }));
+    write(root, cores, indices_text(topology, [](const Cpu &cpu) { return cpu.core; }));
+    write(root, caches, indices_text(topology, [](const Cpu &cpu) { return cpu.cache; }));
+    std::string known;
+    for (const CacheFacts &cache : topology.caches()) {
+        known += (known.empty() ? "" : " ") + std::to_string(cache.level) + " " + decimal(cache.bytes);
+    }
+    write(root, cache_facts, known);
+}
+
+bool read_node_info(hwloc_obj_t object, const NumberSet &cpus, const NumberSet &nodes, Node &node) {
+    const std::optional<NumberSet> own = set_of(object, own_cpus, cpus);
+    if (!own) {
         return false;
     }
-    node.cpus = *cpus;
-    node.near_cpus = set_of(object, near_cpus).value_or(NumberSet());
-    node.initiators = set_of(object, initiators).value_or(NumberSet());
+    node.cpus = *own;
+    node.near_cpus = set_of(object, near_cpus, cpus).value_or(NumberSet());
+    node.initiators = set_of(object, initiators, nodes).value_or(NumberSet());
     node.memory_side_cache_bytes = number_of(object, memory_side_cache).value_or(node.memory_side_cache_bytes);
-    if (const std::optional<std::string> kind = text_of(object, memory_kind)) {
-        node.memory = kind_of(*kind);
-    }
+    // Nothing, where nobody said one: hwloc guesses subtypes of its own from the figures.
+    node.memory = kind_of(text_of(object, memory_kind).value_or(""));
     return true;
 }
 
@@ -151,10 +221,11 @@ void read_machine_info(hwloc_topology_t hwloc, MachineFacts &facts) {
     facts.page_bytes = number_of(root, page_size).value_or(facts.page_bytes);
     facts.basis = static_cast<uint32_t>(number_of(root, basis).value_or(facts.basis));
     facts.synthetic_node = number_of(root, synthetic_node).value_or(0) == 1;
-    const NumberSet performance = set_of(root, performance_cpus).value_or(NumberSet());
+    read_groups(root, facts);
+    const NumberSet performance = set_of(root, performance_cpus, facts.cpus).value_or(NumberSet());
     if (!performance.empty()) {
         facts.performance_cpus = performance;
-        facts.efficient_cpus = set_of(root, efficient_cpus).value_or(NumberSet()).subtract(performance);
+        facts.efficient_cpus = set_of(root, efficient_cpus, facts.cpus).value_or(NumberSet()).subtract(performance);
     }
     for (std::size_t row = 0; row < facts.nodes.size(); row++) {
         hwloc_obj_t object = hwloc_get_numanode_obj_by_os_index(hwloc, facts.nodes[row].number);

@@ -11,8 +11,12 @@ namespace nearpool {
 // Writes facts into a topology of hwloc's that is about to be exported; what is there already stays.
 void write_infos(hwloc_topology_t hwloc, const Topology &topology);
 
-// Whether nearpool has written of this node.
-bool read_node_info(hwloc_obj_t object, Node &node);
+// Writes the core, the package and the cache of each CPU: for machines of which hwloc's objects cannot say it, for they
+// nest.
+void write_groups(hwloc_topology_t hwloc, const Topology &topology);
+
+// Whether nearpool has written of this node; of a machine with these CPUs and nodes.
+bool read_node_info(hwloc_obj_t object, const NumberSet &cpus, const NumberSet &nodes, Node &node);
 void read_machine_info(hwloc_topology_t hwloc, MachineFacts &facts);
 
 // The CPUs of a kind of core and its rank (-1: not known). hwloc 3 changed the call.

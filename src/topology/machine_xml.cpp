@@ -3,6 +3,7 @@
 
 #include "base/text.hpp"
 #include "topology/cpu_tree.hpp"
+#include "topology/hwloc_info.hpp"
 #include "topology/limits.hpp"
 
 #include <algorithm>
@@ -152,6 +153,23 @@ void annotate_access(hwloc_topology_t hwloc, hwloc_obj_t target, const MemoryAcc
     }
 }
 
+std::size_t count_of(const TreeObject &object, const std::string &type) { // NOLINT(misc-no-recursion): as write_object
+    std::size_t count = object.type == type || (type == "Cache" && object.cache.level != 0) ? 1 : 0;
+    for (const std::unique_ptr<TreeObject> &child : object.children) {
+        count += count_of(*child, type);
+    }
+    return count;
+}
+
+// Whether all groups of CPUs are in the tree: those that overlap without nesting are not.
+bool is_whole(const TreeObject &tree, const Topology &topology) {
+    const auto caches = std::count_if(topology.caches().begin(), topology.caches().end(),
+                                      [](const CacheFacts &cache) { return cache.level != 0; });
+    return count_of(tree, "Package") == topology.counts().packages &&
+           count_of(tree, "Core") == topology.counts().cores &&
+           count_of(tree, "Cache") == static_cast<std::size_t>(caches);
+}
+
 } // namespace
 
 Result<std::string> machine_xml(const Topology &topology) {
@@ -160,6 +178,9 @@ Result<std::string> machine_xml(const Topology &topology) {
 
 void annotate(hwloc_topology_t hwloc, const Topology &topology) {
     annotate_distances(hwloc, topology);
+    if (!is_whole(*cpu_tree(topology), topology)) {
+        write_groups(hwloc, topology);
+    }
     for (const Node &node : topology.nodes()) {
         hwloc_obj_t target = hwloc_get_numanode_obj_by_os_index(hwloc, node.number);
         for (const MemoryAccess &access : node.accesses) {

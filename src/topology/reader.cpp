@@ -43,9 +43,18 @@ std::optional<NumberSet> Reader::bitmap(const std::string &path) const {
     return read ? NumberSet::parse_bitmap(*read) : std::nullopt;
 }
 
-std::optional<NumberSet> Reader::set(const std::string &list, const std::string &map) const {
-    std::optional<NumberSet> found = set(list);
-    return found ? found : bitmap(map);
+std::vector<NumberRange> Reader::ranges(const std::string &path) const {
+    return parse_ranges(text(path).value_or("")).value_or(std::vector<NumberRange>());
+}
+
+NumberSet Reader::numbered(const std::string &folder, const std::string &prefix) const {
+    std::vector<uint32_t> numbers;
+    for (const std::string &name : list(folder)) {
+        if (const std::optional<uint32_t> number = number_after(name, prefix)) {
+            numbers.push_back(*number);
+        }
+    }
+    return NumberSet(std::move(numbers));
 }
 
 std::optional<uint64_t> Reader::number(const std::string &path) const {

@@ -22,14 +22,15 @@ public:
     std::optional<std::string> text(const std::string &path) const;
     std::string beginning(const std::string &path) const; // of a file that may be long, a page; empty: it is not there
     std::optional<NumberSet> set(const std::string &path) const;    // a list, "0-3,8"
+    std::vector<NumberRange> ranges(const std::string &path) const; // the same; empty also where it is missing
     std::optional<NumberSet> bitmap(const std::string &path) const; // "00000000,0000010f"
     std::optional<uint64_t> number(const std::string &path) const;
     std::vector<std::string> list(const std::string &folder) const; // sorted; empty: there is no such folder
     bool has_folder(const std::string &folder) const;
     std::string link(const std::string &path) const; // what a symbolic link says; empty: it is none
 
-    // The set in `list`, or where that file is missing or not understood, in `map`.
-    std::optional<NumberSet> set(const std::string &list, const std::string &map) const;
+    // The numbers of what is in a folder and is called as `prefix` and a number: "cpu3", "node0".
+    NumberSet numbered(const std::string &folder, const std::string &prefix) const;
 
     const std::string &root() const { return root_; }
     const Done &outcome() const { return outcome_; }

@@ -40,21 +40,11 @@ std::vector<near_huge_pool> read_huge_pools(const Reader &read, const std::strin
     return pools;
 }
 
-NumberSet linked_nodes(const Reader &read, const std::string &folder) {
-    std::vector<uint32_t> numbers;
-    for (const std::string &name : read.list(folder)) {
-        if (const std::optional<uint32_t> number = number_after(name, "node")) {
-            numbers.push_back(*number);
-        }
-    }
-    return NumberSet(std::move(numbers));
-}
-
 // HMAT. Class 1 is the nearest initiators that are CPUs, class 0 the nearest of any kind.
 void read_initiators(const Reader &read, const std::string &folder, Node &node) {
     for (const char *access : {"/access1/initiators", "/access0/initiators"}) {
         const std::string place = folder + access;
-        const NumberSet nodes = linked_nodes(read, place);
+        const NumberSet nodes = read.numbered(place, "node");
         MemoryAccess figures;
         figures.read_mib_per_s = read.number(place + "/read_bandwidth").value_or(0);
         figures.write_mib_per_s = read.number(place + "/write_bandwidth").value_or(0);
@@ -91,11 +81,39 @@ uint64_t read_memory_side_cache(const Reader &read, const std::string &folder) {
     return bytes;
 }
 
+// As far as a machine may have them: what is beyond is told before any work is done with it.
+using Check = Done (*)(const std::vector<NumberRange> &);
+
+Result<NumberSet> expanded(const std::vector<NumberRange> &ranges, Check check) {
+    if (Done ok = check(ranges); !ok) {
+        return ok.error();
+    }
+    std::vector<uint32_t> numbers;
+    for (const NumberRange &range : ranges) {
+        for (uint32_t number = range.first; number <= range.last; number++) {
+            numbers.push_back(number);
+        }
+    }
+    return NumberSet(std::move(numbers));
+}
+
+// By its list, else its bitmap, else its links to them.
+std::vector<NumberRange> cpus_of_node(const Reader &read, uint32_t number) {
+    const std::string folder = node_folder + "/node" + std::to_string(number);
+    const std::optional<std::string> list = read.text(folder + "/cpulist");
+    if (const auto ranges = list ? parse_ranges(*list) : std::nullopt) {
+        return *ranges;
+    }
+    const std::optional<NumberSet> map = read.bitmap(folder + "/cpumap");
+    return ranges_of(map ? *map : read.numbered(folder, "cpu"));
+}
+
+// `cpus` are those that no other node has.
 Node read_node(const Reader &read, uint32_t number, const NumberSet &cpus) {
     const std::string folder = node_folder + "/node" + std::to_string(number);
     Node node;
     node.number = number;
-    node.cpus = read.set(folder + "/cpulist", folder + "/cpumap").value_or(NumberSet()).intersect(cpus);
+    node.cpus = numbers_within(cpus, cpus_of_node(read, number));
     node.memory_bytes = memory_field(read.text(folder + "/meminfo"), "MemTotal");
     node.huge_pools = read_huge_pools(read, folder + "/hugepages");
     node.memory_side_cache_bytes = read_memory_side_cache(read, folder);
@@ -132,32 +150,34 @@ void read_distances(const Reader &read, uint32_t number, const NumberSet &online
 
 // Some recorded machines lack the file `online`; the folders say the same, and those of CPUs have a file of that name.
 // What is there and not understood is nothing.
-NumberSet read_numbers(const Reader &read, const std::string &folder, const std::string &prefix) {
+Result<NumberSet> read_numbers(const Reader &read, const std::string &folder, const std::string &prefix, Check check) {
+    std::vector<NumberRange> ranges;
     if (const std::optional<std::string> online = read.text(folder + "/online")) {
-        return NumberSet::parse(*online).value_or(NumberSet());
-    }
-    std::vector<uint32_t> numbers;
-    for (const std::string &name : read.list(folder)) {
-        const std::optional<uint32_t> number = number_after(name, prefix);
-        if (number && read.number(folder + "/" + name + "/online").value_or(1) != 0) {
-            numbers.push_back(*number);
+        ranges = parse_ranges(*online).value_or(ranges);
+    } else {
+        for (const uint32_t number : read.numbered(folder, prefix)) {
+            const std::string file = folder + "/" + prefix + std::to_string(number) + "/online";
+            if (read.number(file).value_or(1) != 0) {
+                ranges.push_back({number, number});
+            }
         }
     }
-    return NumberSet(std::move(numbers));
+    return expanded(ranges, check);
 }
 
 Done read_nodes(const Reader &read, MachineFacts &facts) {
-    const NumberSet numbers = read_numbers(read, node_folder, "node");
-    if (Done ok = check_node_numbers(numbers); !ok) {
-        return ok;
+    const Result<NumberSet> online = read_numbers(read, node_folder, "node", check_node_numbers);
+    if (!online) {
+        return online.error();
     }
+    const NumberSet &numbers = online.value();
     const NumberSet possible = read.set(node_folder + "/possible").value_or(numbers);
-    NumberSet taken; // a CPU is of one node
+    NumberSet free = facts.cpus; // a CPU is of one node
     for (const uint32_t number : numbers) {
-        Node node = read_node(read, number, facts.cpus);
-        node.cpus = node.cpus.subtract(taken);
-        taken = taken.unite(node.cpus);
-        facts.nodes.push_back(std::move(node));
+        facts.nodes.push_back(read_node(read, number, free));
+        if (const NumberSet &own = facts.nodes.back().cpus; !own.empty()) {
+            free = free.subtract(own);
+        }
         read_distances(read, number, numbers, possible, facts.distances);
     }
     if (std::all_of(facts.distances.begin(), facts.distances.end(), [](uint32_t one) { return one == 0; })) {
@@ -196,20 +216,27 @@ void read_allowed(const Reader &read, MachineFacts &facts) {
     facts.allowed_nodes = nodes ? NumberSet::parse(*nodes) : std::nullopt;
 }
 
+// The CPUs that the nodes list, whichever are said to be online.
+NumberSet listed_by_nodes(const Reader &read) {
+    NumberSet listed;
+    const Result<NumberSet> nodes = read_numbers(read, node_folder, "node", check_node_numbers);
+    for (const uint32_t node : nodes ? nodes.value() : NumberSet()) {
+        const Result<NumberSet> own = expanded(cpus_of_node(read, node), check_cpu_numbers);
+        listed = own ? listed.unite(own.value()) : listed;
+    }
+    return listed;
+}
+
 // Which CPUs are online. The affinity is the kernel's own answer: where it has a CPU that the file does not name, the
 // file is another's (containers show files of their own), and what the nodes list is believed in its place.
 Done read_online(const Reader &read, const Ports &ports, bool live, MachineFacts &facts) {
-    facts.cpus = read_numbers(read, cpu_folder, "cpu");
+    const Result<NumberSet> online = read_numbers(read, cpu_folder, "cpu", check_cpu_numbers);
+    facts.cpus = online ? online.value() : NumberSet();
     NumberSet affinity; // within the cpuset: the kernel sees to that. Not the caller's, which may be pinned by now
     if (live && ports.affinity.get_process(&affinity) == 0 && !affinity.empty()) {
         facts.allowed_cpus = affinity;
         if (facts.cpus.empty() || !facts.cpus.contains_all(affinity)) {
-            NumberSet listed;
-            for (const uint32_t node : read_numbers(read, node_folder, "node")) {
-                const std::string folder = node_folder + "/node" + std::to_string(node);
-                listed = listed.unite(read.set(folder + "/cpulist", folder + "/cpumap").value_or(NumberSet()));
-            }
-            facts.cpus = listed.unite(affinity);
+            facts.cpus = listed_by_nodes(read).unite(affinity);
             facts.basis |= NEAR_BASIS_AFFINITY;
         }
     }
@@ -217,13 +244,13 @@ Done read_online(const Reader &read, const Ports &ports, bool live, MachineFacts
         return fail(NEAR_E_TOPOLOGY, "this machine cannot be read: neither %s/online nor the affinity names a CPU",
                     cpu_folder.c_str());
     }
-    if (facts.cpus.empty()) {
+    if (facts.cpus.empty() && online) {
         const std::string file = read.root() + cpu_folder + "/online";
         return read.text(cpu_folder + "/online")
                    ? fail(NEAR_E_TOPOLOGY, "%s names no CPU", file.c_str())
                    : fail_system(ENOENT, "cannot read %s; the folder must hold what /sys and /proc show", file.c_str());
     }
-    return check_cpu_numbers(facts.cpus);
+    return facts.cpus.empty() ? Done(online.error()) : check_cpu_numbers(ranges_of(facts.cpus));
 }
 
 // Whether what the kernel says of nodes by other ways fits what /sys shows.

@@ -64,19 +64,6 @@ std::string cpu_folder(uint32_t cpu) {
     return "/sys/devices/system/cpu/cpu" + std::to_string(cpu);
 }
 
-// A bitmap as ranges.
-std::vector<NumberRange> ranges_of(const NumberSet &numbers) {
-    std::vector<NumberRange> ranges;
-    for (const uint32_t number : numbers) {
-        if (!ranges.empty() && ranges.back().last + 1 == number) {
-            ranges.back().last = number;
-        } else {
-            ranges.push_back({number, number});
-        }
-    }
-    return ranges;
-}
-
 bool contains(const std::vector<NumberRange> &ranges, uint32_t cpu) {
     return std::any_of(ranges.begin(), ranges.end(),
                        [&](const NumberRange &range) { return range.first <= cpu && cpu <= range.last; });
@@ -191,9 +178,11 @@ void read_capacities(const Reader &read, MachineFacts &facts) {
 
 // Intel's hybrid processors have a counter unit for each kind of core, which lists its CPUs.
 void read_core_kinds(const Reader &read, MachineFacts &facts) {
-    const NumberSet core = read.set("/sys/devices/cpu_core/cpus").value_or(NumberSet()).intersect(facts.cpus);
-    NumberSet atom = read.set("/sys/devices/cpu_atom/cpus").value_or(NumberSet());
-    atom = atom.unite(read.set("/sys/devices/cpu_lowpower/cpus").value_or(NumberSet())).intersect(facts.cpus);
+    const auto cpus_of = [&](const char *unit) {
+        return numbers_within(facts.cpus, read.ranges(std::string("/sys/devices/") + unit + "/cpus"));
+    };
+    const NumberSet core = cpus_of("cpu_core");
+    const NumberSet atom = cpus_of("cpu_atom").unite(cpus_of("cpu_lowpower"));
     if (!core.empty() && !atom.empty() && core.intersect(atom).empty()) {
         facts.performance_cpus = core;
         facts.efficient_cpus = atom;

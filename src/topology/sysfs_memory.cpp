@@ -50,7 +50,7 @@ bool has_cpus(const Node &node) {
 }
 
 // Grace machines have eight nodes for the memory of each GPU, of which all but the first are empty until it is
-// partitioned. Their driver names them; where it has no file here, their number does.
+// partitioned. Their driver names the first of each; where it has no file here, and of the others, their number does.
 void guess_coherent_gpus(const Reader &read, MachineFacts &facts) {
     constexpr std::size_t nodes_of_a_gpu = 8;
     static const std::string folder = "/sys/bus/pci/devices";
@@ -61,7 +61,8 @@ void guess_coherent_gpus(const Reader &read, MachineFacts &facts) {
         gpus += type.compare(0, 6, "0x0302") == 0 && vendor.compare(0, 6, "0x10de") == 0 ? 1 : 0;
     }
     const auto open = [](const Node &node) { return !has_cpus(node) && node.memory.source == NEAR_KIND_SOURCE_NONE; };
-    const auto count = static_cast<std::size_t>(std::count_if(facts.nodes.begin(), facts.nodes.end(), open));
+    const auto may_be = [&](const Node &node) { return open(node) || node.memory.source == NEAR_KIND_SOURCE_NVIDIA; };
+    const auto count = static_cast<std::size_t>(std::count_if(facts.nodes.begin(), facts.nodes.end(), may_be));
     if (gpus == 0 || count != gpus * nodes_of_a_gpu) {
         return;
     }
@@ -80,9 +81,10 @@ void read_tiers(const Reader &read, MachineFacts &facts) {
     static const std::string prefix = "memory_tier";
     std::vector<std::pair<uint32_t, NumberSet>> tiers;
     std::optional<uint32_t> usual;
+    const NumberSet known = facts.node_numbers();
     for (const std::string &name : read.list(folder)) {
         const std::optional<uint32_t> tier = number_after(name, prefix);
-        const NumberSet nodes = read.set(folder + "/" + name + "/nodelist").value_or(NumberSet());
+        const NumberSet nodes = numbers_within(known, read.ranges(folder + "/" + name + "/nodelist"));
         if (!tier || nodes.empty()) {
             continue;
         }
