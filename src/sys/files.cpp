@@ -64,7 +64,7 @@ public:
     }
 
     int read_parts(const std::string &path, const Take &take) override {
-        const int descriptor = open(path, O_RDONLY);
+        const int descriptor = open(path, O_RDONLY | O_NONBLOCK); // a pipe without a writer has nothing to say
         if (descriptor < 0) {
             return descriptor;
         }

@@ -16,6 +16,10 @@ void sort_by_first(std::vector<NumberSet> &groups) {
     std::sort(groups.begin(), groups.end(), [](const NumberSet &a, const NumberSet &b) { return a[0] < b[0]; });
 }
 
+bool is_page_size(uint64_t bytes) {
+    return bytes >= 4096 && bytes <= (uint64_t{1} << 30U) && (bytes & (bytes - 1)) == 0;
+}
+
 // A group around a core: how many CPUs, and the first of them.
 struct Enclosing {
     std::size_t size = 0;
@@ -36,7 +40,7 @@ Ref<const Topology> TopologyBuilder::build(MachineFacts facts, std::unique_ptr<T
     made.synthetic_node_ = builder.facts_.synthetic_node;
     made.basis_ = builder.facts_.basis;
     made.doubt_ = builder.facts_.doubt;
-    made.page_bytes_ = builder.facts_.page_bytes != 0 ? builder.facts_.page_bytes : 4096;
+    made.page_bytes_ = is_page_size(builder.facts_.page_bytes) ? builder.facts_.page_bytes : 4096;
     made.nodes_ = std::move(builder.facts_.nodes);
     made.distances_ = std::move(builder.facts_.distances);
     builder.make_cpus();
@@ -176,12 +180,18 @@ void TopologyBuilder::mark_allowed() {
 
 // A node with CPUs of its own has DRAM unless somebody says otherwise.
 void TopologyBuilder::complete_nodes() {
+    NumberSet with_cpus;
+    for (const Node &node : made_->nodes_) {
+        if (!node.cpus.empty()) {
+            with_cpus.add(node.number);
+        }
+    }
     const auto only_nodes = [&](const NumberSet &numbers) { return numbers.intersect(made_->node_numbers_); };
     for (Node &node : made_->nodes_) {
         if (node.memory.source == NEAR_KIND_SOURCE_NONE && !node.cpus.empty()) {
             node.memory = {NEAR_MEMORY_DRAM, NEAR_KIND_SOURCE_CPUS};
         }
-        node.initiators = only_nodes(node.initiators);
+        node.initiators = only_nodes(node.initiators).intersect(with_cpus);
         node.near_cpus = node.near_cpus.intersect(made_->cpu_numbers_);
         std::vector<uint32_t> near;
         set_of(node.cpus.empty() ? node.near_cpus : node.cpus, [&](const Cpu &one) { near.push_back(one.node); });
@@ -212,8 +222,9 @@ void TopologyBuilder::choose_default_memory() {
         }
         return !made_->default_memory_nodes_.empty();
     };
-    if (!take({NEAR_MEMORY_DRAM, NEAR_MEMORY_UNKNOWN}) && !take({NEAR_MEMORY_HBM})) {
-        take({});
+    if (!take({NEAR_MEMORY_DRAM, NEAR_MEMORY_UNKNOWN}) && !take({NEAR_MEMORY_HBM}) && !take({NEAR_MEMORY_CXL}) &&
+        !take({NEAR_MEMORY_NVM})) {
+        take({NEAR_MEMORY_GPU});
     }
 }
 

@@ -140,13 +140,15 @@ TreeObject *find(TreeObject &object, const NumberSet &cpus) {
 
 // A node hangs at its own CPUs; a memory-only node at those of the nodes that may serve it.
 NumberSet home_of(const Topology &topology, const Node &node) {
-    NumberSet cpus = node.cpus;
-    if (cpus.empty()) {
-        for (const uint32_t serving : topology.serving_candidates(node)) {
-            cpus = cpus.unite(topology.node(serving)->cpus);
-        }
+    if (!node.cpus.empty()) {
+        return node.cpus;
     }
-    return cpus;
+    std::vector<uint32_t> cpus;
+    for (const uint32_t serving : topology.serving_candidates(node)) {
+        const NumberSet &own = topology.node(serving)->cpus;
+        cpus.insert(cpus.end(), own.begin(), own.end());
+    }
+    return NumberSet(std::move(cpus));
 }
 
 } // namespace

@@ -3,6 +3,7 @@
 
 #include "topology/gpu.hpp"
 #include "topology/pci.hpp"
+#include "topology/reader.hpp"
 #include "topology/source.hpp"
 #include "topology/sysfs.hpp"
 
@@ -81,8 +82,7 @@ private:
     }
 
     uint32_t number(const std::string &path) {
-        std::string text;
-        return files_.read(root_ + path, &text) == 0 ? hexadecimal(text) : 0;
+        return hexadecimal(Reader(files_, root_).text(path).value_or(""));
     }
 
     PciIdentity identity(const std::string &folder, const std::string &address) {
@@ -195,8 +195,7 @@ std::vector<GpuMemory> sysfs_gpu_memory(const Topology &topology, FilePort &file
     files.list(root + nvidia_gpus, &names);
     std::vector<GpuMemory> found;
     for (const std::string &name : names) {
-        std::string text;
-        files.read(root + nvidia_gpus + "/" + name + "/numa_status", &text);
+        const std::string text = Reader(files, root).text(nvidia_gpus + "/" + name + "/numa_status").value_or("");
         const std::string said = proc_field(text, "Node").value_or("");
         const std::optional<PciAddress> address = parse_pci(name);
         uint32_t node = 0;

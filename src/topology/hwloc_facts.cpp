@@ -2,6 +2,7 @@
 #include "topology/hwloc_facts.hpp"
 
 #include "topology/hwloc_info.hpp"
+#include "topology/limits.hpp"
 
 #include <algorithm>
 #include <hwloc/cpukinds.h>
@@ -84,11 +85,11 @@ void give_cpus_to_nodes(MachineFacts &facts, const NumberSet &settled) {
         return std::make_tuple(!settled.contains(node.number), node.cpus.size(), special, node.number);
     };
     std::sort(order.begin(), order.end(), [&](const Node *a, const Node *b) { return rank(*a) < rank(*b); });
-    std::map<uint32_t, bool> taken; // by CPU
+    std::vector<bool> taken(facts.cpus.empty() ? 0 : std::size_t{facts.cpus.back()} + 1); // by number
     for (Node *node : order) {
         std::vector<uint32_t> own;
         std::copy_if(node->cpus.begin(), node->cpus.end(), std::back_inserter(own),
-                     [&](uint32_t cpu) { return taken.emplace(cpu, true).second; });
+                     [&](uint32_t cpu) { return cpu < taken.size() && !taken[cpu] && (taken[cpu] = true); });
         node->cpus = NumberSet(std::move(own));
         node->near_cpus = node->cpus.empty() ? node->near_cpus : NumberSet();
     }
@@ -220,33 +221,53 @@ std::vector<Figure> figures_of(hwloc_topology_t topology) {
     return figures;
 }
 
-// A figure that stands for both ways is that of reads.
-void read_accesses(hwloc_topology_t topology, MachineFacts &facts) {
-    const std::vector<Figure> figures = figures_of(topology);
-    for (const Node &from : facts.nodes) {
-        if (from.cpus.empty()) {
+MemoryAccess &access_from(Node &target, uint32_t from) {
+    const auto place = std::lower_bound(target.accesses.begin(), target.accesses.end(), from,
+                                        [](const MemoryAccess &one, uint32_t wanted) { return one.from < wanted; });
+    if (place != target.accesses.end() && place->from == from) {
+        return *place;
+    }
+    MemoryAccess access;
+    access.from = from;
+    return *target.accesses.insert(place, access);
+}
+
+// The figures of one target: from the nodes whose CPUs are among those of an initiator.
+void read_figure(hwloc_topology_t topology, const Figure &figure, hwloc_obj_t object, MachineFacts &facts) {
+    unsigned count = 0;
+    if (hwloc_memattr_get_initiators(topology, figure.id, object, 0, &count, nullptr, nullptr) < 0 || count == 0) {
+        return;
+    }
+    std::vector<hwloc_location> initiators(count);
+    std::vector<hwloc_uint64_t> values(count);
+    if (hwloc_memattr_get_initiators(topology, figure.id, object, 0, &count, initiators.data(), values.data()) < 0) {
+        return;
+    }
+    Node &target = *facts.node(object->os_index);
+    for (std::size_t i = 0; i < std::min<std::size_t>(count, initiators.size()); i++) {
+        if (initiators[i].type != HWLOC_LOCATION_TYPE_CPUSET || values[i] == 0) {
             continue;
         }
-        const HwlocBitmap cpus(from.cpus);
-        hwloc_location initiator{};
-        initiator.type = HWLOC_LOCATION_TYPE_CPUSET;
-        initiator.location.cpuset = cpus.get();
-        for_each(topology, HWLOC_OBJ_NUMANODE, [&](hwloc_obj_t object) {
-            MemoryAccess access;
-            bool known = false;
-            for (const Figure &figure : figures) {
-                hwloc_uint64_t value = 0;
-                if (hwloc_memattr_get_value(topology, figure.id, object, &initiator, 0, &value) == 0 && value != 0) {
-                    access.*figure.field = value;
-                    known = true;
-                }
+        for (const Node &from : facts.nodes) {
+            if (!from.cpus.empty() && hwloc_bitmap_isset(initiators[i].location.cpuset, from.cpus[0]) != 0) {
+                access_from(target, from.number).*figure.field = values[i];
             }
-            if (known) {
-                access.from = from.number;
-                facts.node(object->os_index)->accesses.push_back(access);
-            }
-        });
+        }
     }
+}
+
+// A figure that stands for both ways is that of reads. What is more than anybody's machine has is left out.
+void read_accesses(hwloc_topology_t topology, MachineFacts &facts) {
+    const std::vector<Figure> figures = figures_of(topology);
+    std::size_t total = 0;
+    for_each(topology, HWLOC_OBJ_NUMANODE, [&](hwloc_obj_t object) {
+        for (const Figure &figure : figures) {
+            if (total < most_accesses) {
+                read_figure(topology, figure, object, facts);
+            }
+        }
+        total += facts.node(object->os_index)->accesses.size();
+    });
 }
 
 // Of a node without CPUs: those that reach it with the highest bandwidth, where there are figures from several.

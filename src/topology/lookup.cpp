@@ -30,8 +30,9 @@ const Cpu *Topology::cpu(uint32_t number) const {
 }
 
 uint64_t Topology::memory_bytes() const {
-    return std::accumulate(nodes_.begin(), nodes_.end(), uint64_t{0},
-                           [](uint64_t sum, const Node &one) { return sum + one.memory_bytes; });
+    return std::accumulate(nodes_.begin(), nodes_.end(), uint64_t{0}, [](uint64_t sum, const Node &one) {
+        return one.memory_bytes > UINT64_MAX - sum ? UINT64_MAX : sum + one.memory_bytes;
+    });
 }
 
 std::size_t Topology::index_of(uint32_t number) const {
@@ -166,10 +167,7 @@ uint32_t Topology::nearest_with_memory(uint32_t number) const {
     if (node(number)->memory_bytes != 0) {
         return number;
     }
-    const auto by_default = [](const Node &one) {
-        return one.memory_bytes != 0 && (one.memory.kind == NEAR_MEMORY_DRAM || one.memory.kind == NEAR_MEMORY_UNKNOWN);
-    };
-    const uint32_t found = nearest(*this, number, by_default);
+    const uint32_t found = nearest(*this, number, [](const Node &one) { return one.memory_by_default; });
     return found != NEAR_NODE_UNKNOWN ? found
                                       : nearest(*this, number, [](const Node &one) { return one.memory_bytes != 0; });
 }

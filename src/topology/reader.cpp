@@ -14,13 +14,21 @@ std::optional<std::string> Reader::text(const std::string &path) const {
         result.append(part, count);
         return result.size() <= most_file_bytes;
     });
+    total_ += result.size();
+    if (total_ > most_read_bytes) {
+        outcome_ = outcome_ ? fail(NEAR_E_TOPOLOGY, "the files under %s/ have more than %zu bytes", root_.c_str(),
+                                   most_read_bytes)
+                            : outcome_;
+        return std::nullopt;
+    }
     if (result.size() > most_file_bytes) {
         outcome_ = outcome_ ? fail(NEAR_E_TOPOLOGY, "%s%s has more than %zu bytes", root_.c_str(), path.c_str(),
                                    most_file_bytes)
                             : outcome_;
         return std::nullopt;
     }
-    return error == 0 ? std::optional(std::move(result)) : std::nullopt;
+    // The kernel ends what it writes with a line's end: what has no byte is masked.
+    return error == 0 && !result.empty() ? std::optional(std::move(result)) : std::nullopt;
 }
 
 std::string Reader::beginning(const std::string &path) const {
@@ -89,7 +97,8 @@ std::optional<uint64_t> leading_number(const std::string &text) {
 }
 
 std::optional<uint32_t> number_after(const std::string &name, const std::string &prefix) {
-    if (name.size() <= prefix.size() || name.compare(0, prefix.size(), prefix) != 0) {
+    const bool padded = name.size() > prefix.size() + 1 && name[prefix.size()] == '0'; // the kernel does not
+    if (name.size() <= prefix.size() || name.compare(0, prefix.size(), prefix) != 0 || padded) {
         return std::nullopt;
     }
     uint32_t value = 0;

@@ -39,6 +39,7 @@ private:
     FilePort &files_;
     std::string root_;
     mutable Done outcome_; // the first failure
+    mutable std::size_t total_ = 0; // bytes read
 };
 
 // The number at the begin of a text, after blanks.

@@ -68,10 +68,14 @@ constexpr uint64_t most_units = 16384; // twice what Linux can be built for; hwl
 // The processing units that a description makes: the product of its counts. Saturates.
 uint64_t described_units(const std::string &text) {
     uint64_t units = 1;
-    int depth = 0; // in brackets: attributes, and memory beside the levels
+    char closing = 0; // of the brackets that one is in: attributes, or memory beside the levels
     for (std::size_t i = 0; i < text.size(); i++) {
-        depth += text[i] == '(' || text[i] == '[' ? 1 : text[i] == ')' || text[i] == ']' ? -1 : 0;
-        if (text[i] == ':' && depth == 0) {
+        if (closing == 0 && (text[i] == '(' || text[i] == '[')) {
+            closing = text[i] == '(' ? ')' : ']';
+        } else if (text[i] == closing) {
+            closing = 0;
+        }
+        if (text[i] == ':' && closing == 0) {
             const uint64_t count = std::strtoull(text.c_str() + i + 1, nullptr, 0);
             units = count == 0 || units <= most_units * 2 / count ? units * count : most_units * 2;
         }

@@ -188,14 +188,15 @@ Done read_nodes(const Reader &read, MachineFacts &facts) {
 
 // The size of a base page is in no file of /sys, but the same count stands in one file as pages and in another as KiB.
 uint64_t recorded_page_bytes(const Reader &read, const MachineFacts &facts) {
-    static constexpr std::array<uint64_t, 3> sizes = {4 * kibibyte, 16 * kibibyte, 64 * kibibyte};
+    static constexpr std::array<uint64_t, 4> sizes = {4 * kibibyte, 8 * kibibyte, 16 * kibibyte, 64 * kibibyte};
+    constexpr uint64_t most_pages = UINT64_MAX / sizes.back();
     for (const Node &node : facts.nodes) {
         const std::string folder = node_folder + "/node" + std::to_string(node.number);
         const uint64_t bytes = memory_field(read.text(folder + "/meminfo"), "MemFree");
         const std::string vmstat = read.text(folder + "/vmstat").value_or("");
         const std::size_t place = vmstat.find("nr_free_pages ");
         const uint64_t pages = place == std::string::npos ? 0 : leading_number(vmstat.substr(place + 14)).value_or(0);
-        if (pages != 0 && bytes != 0) { // read at two moments, so only near
+        if (pages != 0 && pages <= most_pages && bytes != 0) { // read at two moments, so only near
             return *std::min_element(sizes.begin(), sizes.end(), [&](uint64_t a, uint64_t b) {
                 const auto off = [&](uint64_t size) {
                     return std::max(size * pages, bytes) / std::min(size * pages, bytes);
@@ -253,26 +254,76 @@ Done read_online(const Reader &read, const Ports &ports, bool live, MachineFacts
     return facts.cpus.empty() ? Done(online.error()) : check_cpu_numbers(ranges_of(facts.cpus));
 }
 
-// Whether what the kernel says of nodes by other ways fits what /sys shows.
-void look_for_doubt(const Ports &ports, MachineFacts &facts) {
+struct Tour {
+    const Ports &ports;
+    const NumberSet &cpus;
+    std::vector<uint32_t> nodes;
+};
+
+void *go_round(void *argument) {
+    Tour &tour = *static_cast<Tour *>(argument);
+    constexpr std::size_t most = 1024; // each takes some ten microseconds
+    for (std::size_t i = 0; i < std::min(tour.cpus.size(), most); i++) {
+        uint32_t cpu = 0;
+        uint32_t node = 0;
+        if (tour.ports.affinity.set({tour.cpus[i]}) == 0 && tour.ports.affinity.current(&cpu, &node) == 0) {
+            tour.nodes.push_back(node);
+        }
+    }
+    return nullptr;
+}
+
+// The nodes that the kernel names for CPUs: for that of the caller, and where /sys shows no nodes, for each that is
+// allowed, which a thread of ours visits. Empty: it cannot be asked.
+NumberSet nodes_of_getcpu(const Ports &ports, const MachineFacts &facts) {
     uint32_t cpu = 0;
     uint32_t node = 0;
-    const bool asked = ports.affinity.current(&cpu, &node) == 0;
+    if (ports.affinity.current(&cpu, &node) != 0) {
+        return {};
+    }
+    Tour tour{ports, facts.allowed_cpus ? *facts.allowed_cpus : facts.cpus, {node}};
+    pthread_t thread{};
+    if (facts.synthetic_node && ports.threads.start(&thread, go_round, &tour) == 0) {
+        ports.threads.join(thread);
+    }
+    return NumberSet(std::move(tour.nodes));
+}
+
+// Whether what the kernel says of nodes by other ways fits what /sys shows.
+void look_for_doubt(const Ports &ports, MachineFacts &facts) {
+    const NumberSet seen = nodes_of_getcpu(ports, facts);
     const NumberSet shown = facts.node_numbers();
     if (facts.allowed_nodes && !shown.contains_all(*facts.allowed_nodes)) {
         facts.doubt = format("/sys shows %s, and the kernel lets this process have memory of nodes %s (Mems_allowed)",
                              facts.synthetic_node ? "no nodes" : ("nodes " + shown.text()).c_str(),
                              facts.allowed_nodes->text().c_str());
-    } else if (asked && !shown.contains(node)) {
-        facts.doubt = format("/sys shows %s, and getcpu() says node %u",
-                             facts.synthetic_node ? "no nodes" : ("nodes " + shown.text()).c_str(), node);
-    } else if (facts.synthetic_node && (!asked || !facts.allowed_nodes)) {
+    } else if (!shown.contains_all(seen)) {
+        facts.doubt = format("/sys shows %s, and getcpu() says nodes %s",
+                             facts.synthetic_node ? "no nodes" : ("nodes " + shown.text()).c_str(), seen.text().c_str());
+    } else if (facts.synthetic_node && (seen.empty() || !facts.allowed_nodes)) {
         facts.doubt = format("/sys shows no nodes, and %s cannot be asked whether there are more than one",
-                             asked ? "Mems_allowed" : "getcpu()");
+                             seen.empty() ? "getcpu()" : "Mems_allowed");
     }
     if (facts.synthetic_node && facts.doubt.empty()) {
         facts.basis |= NEAR_BASIS_MEMS_ALLOWED | NEAR_BASIS_GETCPU;
     }
+}
+
+// Nodes of which none has a CPU that this process may use are those of another's /sys: one node has them all the same,
+// and of several nobody can know which.
+void serve_the_allowed(MachineFacts &facts) {
+    const NumberSet allowed = facts.allowed_cpus.value_or(facts.cpus).intersect(facts.cpus);
+    const bool served = std::any_of(facts.nodes.begin(), facts.nodes.end(),
+                                    [&](const Node &node) { return node.cpus.overlaps(allowed); });
+    if (served || allowed.empty()) {
+        return;
+    }
+    if (facts.nodes.size() == 1) {
+        facts.nodes[0].cpus = facts.nodes[0].cpus.unite(allowed);
+        return;
+    }
+    facts.nodes.clear();
+    facts.distances.clear();
 }
 
 // The number of the one node of a machine that shows none: what the kernel calls it, where it says that there is one.
@@ -297,6 +348,12 @@ Result<MachineFacts> read_sysfs(const Ports &ports, const std::string &root, boo
         return ok.error();
     }
     facts.memory_bytes = memory_field(read.text("/proc/meminfo"), "MemTotal");
+    if (facts.nodes.size() == 1 && !read.text(node_folder + "/node" + std::to_string(facts.nodes[0].number) + "/meminfo")) {
+        facts.nodes[0].memory_bytes = facts.memory_bytes;
+    }
+    if (live) {
+        serve_the_allowed(facts);
+    }
     facts.page_bytes = live ? base_page_bytes() : recorded_page_bytes(read, facts);
     if (facts.nodes.empty()) {
         give_a_node(facts, whole_number(facts));

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // What kind of memory each node has, from what the kernel and the GPU driver leave in files. No driver is asked: what
 // only it knows is in the device map.
+#include "topology/limits.hpp"
 #include "topology/sysfs.hpp"
 
 #include <algorithm>
 
 namespace nearpool {
 namespace {
+
+bool has_cpus(const Node &node) {
+    return !node.cpus.empty();
+}
 
 void say(MachineFacts &facts, uint64_t number, int32_t kind, int32_t source) {
     Node *node = number > UINT32_MAX ? nullptr : facts.node(static_cast<uint32_t>(number));
@@ -34,7 +39,10 @@ void read_dax(const Reader &read, MachineFacts &facts) {
     for (const std::string &device : read.list(folder)) {
         const std::optional<uint64_t> number = read.number(folder + "/" + device + "/target_node");
         const std::string place = read.link(folder + "/" + device);
-        if (!number || place.empty()) {
+        const Node *node = number && *number < node_number_limit ? facts.node(static_cast<uint32_t>(*number)) : nullptr;
+        const std::string driver = read.link(folder + "/" + device + "/driver");
+        const bool is_memory = driver.empty() || driver.find("/kmem") != std::string::npos; // or a device of its own
+        if (node == nullptr || has_cpus(*node) || place.empty() || !is_memory) {
             continue;
         }
         if (place.find("ndbus") != std::string::npos) {
@@ -43,10 +51,6 @@ void read_dax(const Reader &read, MachineFacts &facts) {
             say(facts, *number, NEAR_MEMORY_CXL, NEAR_KIND_SOURCE_CXL);
         }
     }
-}
-
-bool has_cpus(const Node &node) {
-    return !node.cpus.empty();
 }
 
 // Grace machines have eight nodes for the memory of each GPU, of which all but the first are empty until it is
@@ -63,7 +67,12 @@ void guess_coherent_gpus(const Reader &read, MachineFacts &facts) {
     const auto open = [](const Node &node) { return !has_cpus(node) && node.memory.source == NEAR_KIND_SOURCE_NONE; };
     const auto may_be = [&](const Node &node) { return open(node) || node.memory.source == NEAR_KIND_SOURCE_NVIDIA; };
     const auto count = static_cast<std::size_t>(std::count_if(facts.nodes.begin(), facts.nodes.end(), may_be));
-    if (gpus == 0 || count != gpus * nodes_of_a_gpu) {
+    const auto filled = static_cast<std::size_t>(std::count_if(
+        facts.nodes.begin(), facts.nodes.end(), [&](const Node &node) { return open(node) && node.memory_bytes != 0; }));
+    const bool named = std::any_of(facts.nodes.begin(), facts.nodes.end(), [](const Node &node) {
+        return node.memory.source == NEAR_KIND_SOURCE_NVIDIA;
+    });
+    if (gpus == 0 || count != gpus * nodes_of_a_gpu || (!named && filled > gpus)) {
         return;
     }
     for (Node &node : facts.nodes) {
@@ -80,7 +89,7 @@ void read_tiers(const Reader &read, MachineFacts &facts) {
     static const std::string folder = "/sys/devices/virtual/memory_tiering";
     static const std::string prefix = "memory_tier";
     std::vector<std::pair<uint32_t, NumberSet>> tiers;
-    std::optional<uint32_t> usual;
+    NumberSet usual;
     const NumberSet known = facts.node_numbers();
     for (const std::string &name : read.list(folder)) {
         const std::optional<uint32_t> tier = number_after(name, prefix);
@@ -92,22 +101,27 @@ void read_tiers(const Reader &read, MachineFacts &facts) {
         const bool with_cpus = std::any_of(facts.nodes.begin(), facts.nodes.end(), [&](const Node &node) {
             return has_cpus(node) && nodes.contains(node.number);
         });
-        usual = with_cpus ? std::max(usual.value_or(0), *tier) : usual;
+        if (with_cpus) {
+            usual.add(*tier);
+        }
     }
     for (const auto &[tier, nodes] : tiers) {
         for (const uint32_t number : nodes) {
             const Node *node = facts.node(number);
-            if (usual && tier != *usual && node != nullptr && !has_cpus(*node)) {
-                say(facts, number, tier < *usual ? NEAR_MEMORY_HBM : NEAR_MEMORY_UNKNOWN, NEAR_KIND_SOURCE_TIER);
+            const bool apart = !usual.empty() && (tier < usual[0] || tier > usual.back());
+            if (apart && node != nullptr && !has_cpus(*node)) {
+                say(facts, number, tier < usual[0] ? NEAR_MEMORY_HBM : NEAR_MEMORY_UNKNOWN, NEAR_KIND_SOURCE_TIER);
             }
         }
     }
 }
 
-uint64_t best_bandwidth(const Node &node) {
+// From CPUs: what a device reaches says nothing of the memory beside them.
+uint64_t best_bandwidth(MachineFacts &facts, const Node &node) {
     uint64_t best = 0;
     for (const MemoryAccess &access : node.accesses) {
-        best = std::max(best, access.read_mib_per_s);
+        const Node *from = facts.node(access.from);
+        best = from != nullptr && has_cpus(*from) ? std::max(best, access.read_mib_per_s) : best;
     }
     return best;
 }
@@ -117,10 +131,10 @@ uint64_t best_bandwidth(const Node &node) {
 void guess_from_bandwidth(MachineFacts &facts) {
     uint64_t usual = 0;
     for (const Node &node : facts.nodes) {
-        usual = has_cpus(node) ? std::max(usual, best_bandwidth(node)) : usual;
+        usual = has_cpus(node) ? std::max(usual, best_bandwidth(facts, node)) : usual;
     }
     for (Node &node : facts.nodes) {
-        const uint64_t bandwidth = best_bandwidth(node);
+        const uint64_t bandwidth = best_bandwidth(facts, node);
         if (has_cpus(node) || usual == 0 || bandwidth == 0 || node.memory.source != NEAR_KIND_SOURCE_NONE) {
             continue;
         }
@@ -137,9 +151,9 @@ void guess_from_bandwidth(MachineFacts &facts) {
 void read_sysfs_memory(const Reader &read, MachineFacts &facts) {
     read_nvidia(read, facts);
     read_dax(read, facts);
+    guess_coherent_gpus(read, facts);
     guess_from_bandwidth(facts); // before the tiers, which the kernel makes of the same figures
     read_tiers(read, facts);
-    guess_coherent_gpus(read, facts);
 }
 
 } // namespace nearpool

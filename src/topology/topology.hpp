@@ -144,8 +144,8 @@ public:
     uint64_t memory_bytes() const;
 
     // Where memory goes that names no node: those that are allowed, in ascending order. Never to memory of GPUs, CXL or
-    // non-volatile memory, and to high-bandwidth memory only where there is nothing else; all that are allowed, where
-    // there is nothing but those.
+    // non-volatile memory, and to high-bandwidth memory only where there is nothing else; where only those are
+    // allowed, to CXL, else to non-volatile memory, else to that of GPUs.
     const std::vector<uint32_t> &default_memory_nodes() const { return default_memory_nodes_; }
 
     Known distances_known() const;

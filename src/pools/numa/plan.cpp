@@ -19,24 +19,6 @@ uint32_t core_count(const Topology &topology, const NumberSet &cpus) {
     return static_cast<uint32_t>(cores.size());
 }
 
-Done check_nodes(const Topology &topology, const Request &request) {
-    std::set<uint32_t> seen;
-    for (const uint32_t number : request.nodes) {
-        const Node *node = topology.node(number);
-        if (node == nullptr) {
-            return topology.no_node(number);
-        }
-        if (!seen.insert(number).second) {
-            return fail(NEAR_E_INVALID, "node %u is listed twice", number);
-        }
-        if (request.strict && !node->cpus.empty() && node->allowed_cpus.empty()) {
-            return fail(NEAR_E_NOT_ALLOWED, "none of the CPUs of node %u (%s) is allowed to this process (%s)", number,
-                        node->cpus.text().c_str(), topology.allowed_cpus().text().c_str());
-        }
-    }
-    return {};
-}
-
 // The CPUs of a node on which workers may run.
 NumberSet usable_cpus(const Topology &topology, const Node &node, int32_t core_kind) {
     if (core_kind == NEAR_CORE_UNKNOWN) {
@@ -53,6 +35,29 @@ bool has_cores_of_kind(const Topology &topology, int32_t core_kind) {
                        [&](const Node &node) { return !usable_cpus(topology, node, core_kind).empty(); });
 }
 
+Done check_nodes(const Topology &topology, const Request &request) {
+    std::set<uint32_t> seen;
+    for (const uint32_t number : request.nodes) {
+        const Node *node = topology.node(number);
+        if (node == nullptr) {
+            return topology.no_node(number);
+        }
+        if (!seen.insert(number).second) {
+            return fail(NEAR_E_INVALID, "node %u is listed twice", number);
+        }
+        if (request.strict && !node->allowed_cpus.empty() && has_cores_of_kind(topology, request.core_kind) &&
+            usable_cpus(topology, *node, request.core_kind).empty()) {
+            return fail(NEAR_E_NOT_ALLOWED, "none of the allowed CPUs of node %u (%s) is a core of the kind %s", number,
+                        node->allowed_cpus.text().c_str(), core_kind_name(request.core_kind));
+        }
+        if (request.strict && !node->cpus.empty() && node->allowed_cpus.empty()) {
+            return fail(NEAR_E_NOT_ALLOWED, "none of the CPUs of node %u (%s) is allowed to this process (%s)", number,
+                        node->cpus.text().c_str(), topology.allowed_cpus().text().c_str());
+        }
+    }
+    return {};
+}
+
 // Soft: every node, for one that is not allowed is still served. Strict: those that can have workers.
 std::vector<uint32_t> chosen_nodes(const Topology &topology, const Request &request) {
     if (!request.nodes.empty()) {
@@ -60,7 +65,7 @@ std::vector<uint32_t> chosen_nodes(const Topology &topology, const Request &requ
     }
     std::vector<uint32_t> result;
     for (const Node &node : topology.nodes()) {
-        if (!request.strict || !node.allowed_cpus.empty()) {
+        if (!request.strict || !usable_cpus(topology, node, request.core_kind).empty()) {
             result.push_back(node.number);
         }
     }
