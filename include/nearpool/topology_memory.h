@@ -8,8 +8,8 @@
  *
  * The kind of a node's memory decides where memory goes that names no node: never to memory of GPUs, to CXL or to
  * non-volatile memory, and to high-bandwidth memory only where there is nothing else; where a process may use none of
- * these, to CXL memory, else to non-volatile memory, else to a GPU's. What is unknown counts as DRAM. A node that is named
- * is taken, whatever its kind, and every node stays an address for tasks.
+ * these, to CXL memory, else to non-volatile memory, else to a GPU's. What is unknown counts as DRAM. A node that is
+ * named is taken, whatever its kind, and every node stays an address for tasks.
  */
 
 #include <nearpool/topology.h>

@@ -81,9 +81,7 @@ private:
         }
     }
 
-    uint32_t number(const std::string &path) {
-        return hexadecimal(Reader(files_, root_).text(path).value_or(""));
-    }
+    uint32_t number(const std::string &path) { return hexadecimal(Reader(files_, root_).text(path).value_or("")); }
 
     PciIdentity identity(const std::string &folder, const std::string &address) {
         std::string driver;

@@ -15,10 +15,24 @@
 namespace nearpool {
 namespace {
 
-template <class Visit> void for_each(hwloc_topology_t topology, hwloc_obj_type_t type, Visit visit) {
-    for (hwloc_obj_t object = hwloc_get_next_obj_by_type(topology, type, nullptr); object != nullptr;
-         object = hwloc_get_next_obj_by_type(topology, type, object)) {
+template <class Visit> void for_each_at(hwloc_topology_t topology, int depth, Visit visit) {
+    for (hwloc_obj_t object = hwloc_get_next_obj_by_depth(topology, depth, nullptr); object != nullptr;
+         object = hwloc_get_next_obj_by_depth(topology, depth, object)) {
         visit(object);
+    }
+}
+
+// Objects of one type may be at several depths: packages inside a cache, and a cache inside a package.
+template <class Visit> void for_each(hwloc_topology_t topology, hwloc_obj_type_t type, Visit visit) {
+    const int only = hwloc_get_type_depth(topology, type);
+    if (only != HWLOC_TYPE_DEPTH_MULTIPLE) {
+        for_each_at(topology, only, visit);
+        return;
+    }
+    for (int depth = 0; depth < hwloc_topology_get_depth(topology); depth++) {
+        if (hwloc_get_depth_type(topology, depth) == type) {
+            for_each_at(topology, depth, visit);
+        }
     }
 }
 

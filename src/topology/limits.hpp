@@ -13,9 +13,9 @@ constexpr uint32_t node_number_limit = 1U << 16U;
 constexpr uint32_t cpu_number_limit = 1U << 20U;
 constexpr std::size_t most_nodes = 4096;
 constexpr std::size_t most_cpus = 65536;
-constexpr std::size_t most_file_bytes = std::size_t{1} << 20U; // of one file of /sys or /proc
+constexpr std::size_t most_file_bytes = std::size_t{1} << 20U;   // of one file of /sys or /proc
 constexpr std::size_t most_read_bytes = std::size_t{256} << 20U; // of all of them
-constexpr std::size_t most_accesses = 65536; // ways between nodes of which there are figures
+constexpr std::size_t most_accesses = 65536;                     // ways between nodes of which there are figures
 constexpr std::size_t most_xml_bytes = std::size_t{64} << 20U;
 
 } // namespace nearpool

@@ -166,7 +166,8 @@ NodeAnswer next_to(const Topology &topology, const NumberSet &nodes, int32_t sou
 }
 
 NodeAnswer kernel_node(const Topology &topology, FilePort &files, const std::string &folder, int32_t source) {
-    const std::string text = Reader(files, "").text(folder + "/numa_node").value_or(""); // no kernel without NUMA has it
+    const std::string text =
+        Reader(files, "").text(folder + "/numa_node").value_or(""); // no kernel without NUMA has it
     uint32_t number = 0;
     const bool said = std::from_chars(text.data(), text.data() + text.size(), number).ec == std::errc();
     if (said && topology.node(number) != nullptr) {

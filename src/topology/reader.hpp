@@ -38,7 +38,7 @@ public:
 private:
     FilePort &files_;
     std::string root_;
-    mutable Done outcome_; // the first failure
+    mutable Done outcome_;          // the first failure
     mutable std::size_t total_ = 0; // bytes read
 };
 

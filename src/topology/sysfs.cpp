@@ -298,8 +298,9 @@ void look_for_doubt(const Ports &ports, MachineFacts &facts) {
                              facts.synthetic_node ? "no nodes" : ("nodes " + shown.text()).c_str(),
                              facts.allowed_nodes->text().c_str());
     } else if (!shown.contains_all(seen)) {
-        facts.doubt = format("/sys shows %s, and getcpu() says nodes %s",
-                             facts.synthetic_node ? "no nodes" : ("nodes " + shown.text()).c_str(), seen.text().c_str());
+        facts.doubt =
+            format("/sys shows %s, and getcpu() says nodes %s",
+                   facts.synthetic_node ? "no nodes" : ("nodes " + shown.text()).c_str(), seen.text().c_str());
     } else if (facts.synthetic_node && (seen.empty() || !facts.allowed_nodes)) {
         facts.doubt = format("/sys shows no nodes, and %s cannot be asked whether there are more than one",
                              seen.empty() ? "getcpu()" : "Mems_allowed");
@@ -348,7 +349,8 @@ Result<MachineFacts> read_sysfs(const Ports &ports, const std::string &root, boo
         return ok.error();
     }
     facts.memory_bytes = memory_field(read.text("/proc/meminfo"), "MemTotal");
-    if (facts.nodes.size() == 1 && !read.text(node_folder + "/node" + std::to_string(facts.nodes[0].number) + "/meminfo")) {
+    if (facts.nodes.size() == 1 &&
+        !read.text(node_folder + "/node" + std::to_string(facts.nodes[0].number) + "/meminfo")) {
         facts.nodes[0].memory_bytes = facts.memory_bytes;
     }
     if (live) {

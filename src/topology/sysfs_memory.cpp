@@ -67,11 +67,11 @@ void guess_coherent_gpus(const Reader &read, MachineFacts &facts) {
     const auto open = [](const Node &node) { return !has_cpus(node) && node.memory.source == NEAR_KIND_SOURCE_NONE; };
     const auto may_be = [&](const Node &node) { return open(node) || node.memory.source == NEAR_KIND_SOURCE_NVIDIA; };
     const auto count = static_cast<std::size_t>(std::count_if(facts.nodes.begin(), facts.nodes.end(), may_be));
-    const auto filled = static_cast<std::size_t>(std::count_if(
-        facts.nodes.begin(), facts.nodes.end(), [&](const Node &node) { return open(node) && node.memory_bytes != 0; }));
-    const bool named = std::any_of(facts.nodes.begin(), facts.nodes.end(), [](const Node &node) {
-        return node.memory.source == NEAR_KIND_SOURCE_NVIDIA;
-    });
+    const auto filled =
+        static_cast<std::size_t>(std::count_if(facts.nodes.begin(), facts.nodes.end(),
+                                               [&](const Node &node) { return open(node) && node.memory_bytes != 0; }));
+    const bool named = std::any_of(facts.nodes.begin(), facts.nodes.end(),
+                                   [](const Node &node) { return node.memory.source == NEAR_KIND_SOURCE_NVIDIA; });
     if (gpus == 0 || count != gpus * nodes_of_a_gpu || (!named && filled > gpus)) {
         return;
     }

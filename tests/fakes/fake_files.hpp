@@ -29,9 +29,11 @@ public:
         entries_[path] = Entry{0, std::move(text), {}, false, {}};
     }
 
+    // Of a link that was set before: what it leads to.
     void set_folder(const std::string &path, std::vector<std::string> names) {
         const std::lock_guard<std::mutex> lock(mutex_);
-        entries_[path] = Entry{0, nullptr, std::move(names), true, {}};
+        Entry &entry = entries_[path];
+        entry = Entry{0, nullptr, std::move(names), true, std::move(entry.target)};
     }
 
     void set_link(const std::string &path, const std::string &target) {
@@ -128,7 +130,7 @@ public:
         if (entry.error != 0) {
             return -entry.error;
         }
-        if (entry.text || entry.folder) {
+        if (entry.target.empty() && (entry.text || entry.folder)) {
             return -EINVAL;
         }
         if (entry.target.empty()) {

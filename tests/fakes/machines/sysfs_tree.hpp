@@ -57,8 +57,9 @@ public:
     // Everything under /sys that the tree does not have is absent in `files` (FakeFiles).
     template <class Files> void fill(Files &files) const {
         files.hide("/sys/devices/system/");
-        for (const char *absent : {"/sys/bus/pci/", "/sys/class/pci_bus", "/sys/class/net", "/sys/class/infiniband",
-                                   "/sys/block", "/proc/driver/nvidia/"}) {
+        for (const char *absent : {"/sys/bus/pci/", "/sys/bus/dax/", "/sys/class/pci_bus", "/sys/class/net",
+                                   "/sys/class/infiniband", "/sys/block", "/sys/devices/virtual/memory_tiering",
+                                   "/sys/devices/cpu_", "/proc/cpuinfo", "/proc/driver/nvidia", "/proc/self/smaps"}) {
             files.hide(absent);
         }
         std::map<std::string, std::set<std::string>> folders;

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// This machine, where /sys is hidden or is another's: the kernel's own answers, affinity, Mems_allowed and getcpu(),
+// tell what it shows and how far it can be believed.
+#include "support.hpp"
+
+#include <cerrno>
+
+namespace nearpool::testing {
+namespace {
+
+using fakes::FakeMachine;
+using fakes::FakeNode;
+using fakes::SysfsTree;
+
+const std::string system_folder = "/sys/devices/system";
+
+std::vector<FakeNode> two_fake_nodes() {
+    return {{0, {0, 1}}, {1, {2, 3}}};
+}
+
+SysfsTree two_nodes() {
+    return SysfsTree({{0, {0, 1}, 4096, {10, 20}, 0}, {1, {2, 3}, 4096, {20, 10}, 0}});
+}
+
+Ref<const Topology> discovered(const SysfsTree &tree, FakeMachine &machine) {
+    tree.fill(machine.files());
+    return taken(Topology::discover(machine.ports()));
+}
+
+Ref<const Topology> discovered(const SysfsTree &tree, std::vector<FakeNode> nodes) {
+    FakeMachine machine(std::move(nodes));
+    return discovered(tree, machine);
+}
+
+bool names(const std::string &text, const std::string &part) {
+    return text.find(part) != std::string::npos;
+}
+
+TEST(TopologyInDoubt, AMachineThatShowsAllItsNodesIsNot) {
+    const auto topology = discovered(two_nodes(), two_fake_nodes());
+    EXPECT_EQ(topology->doubt(), "");
+    EXPECT_EQ(topology->basis(), static_cast<uint32_t>(NEAR_BASIS_SYSFS));
+}
+
+TEST(TopologyInDoubt, HiddenNodesOfWhichMemsAllowedNamesSeveralAre) {
+    SysfsTree tree = two_nodes();
+    tree.remove_folder(system_folder + "/node");
+    tree.allow("0-3", "0-3");
+    const auto topology = discovered(tree, two_fake_nodes());
+    EXPECT_TRUE(topology->synthetic_node());
+    EXPECT_TRUE(names(topology->doubt(), "0-3")) << topology->doubt();
+    EXPECT_TRUE(names(topology->doubt(), "Mems_allowed")) << topology->doubt();
+    EXPECT_EQ(topology->nodes()[0].cpus.text(), "0-3");
+}
+
+// A process that may have memory of one node alone, and runs there.
+TEST(TopologyInDoubt, HiddenNodesAreNotWhereTheKernelAgreesOnOneNumber) {
+    SysfsTree tree = two_nodes();
+    tree.remove_folder(system_folder + "/node");
+    tree.allow("0-3", "5");
+    const auto topology = discovered(tree, {{5, {0, 1, 2, 3}}});
+    EXPECT_TRUE(topology->synthetic_node());
+    EXPECT_EQ(topology->doubt(), "");
+    EXPECT_EQ(topology->node_numbers(), (NumberSet{5}));
+    EXPECT_TRUE(topology->node(5)->memory_allowed);
+    EXPECT_EQ(topology->basis() & (NEAR_BASIS_MEMS_ALLOWED | NEAR_BASIS_GETCPU),
+              static_cast<uint32_t>(NEAR_BASIS_MEMS_ALLOWED | NEAR_BASIS_GETCPU));
+    EXPECT_TRUE(names(topology->basis_text(), "Mems_allowed")) << topology->basis_text();
+}
+
+TEST(TopologyInDoubt, HiddenNodesAreWhereGetcpuNamesAnother) {
+    SysfsTree tree = two_nodes();
+    tree.remove_folder(system_folder + "/node");
+    tree.allow("0-3", "0");
+    FakeMachine machine(two_fake_nodes());
+    machine.nodes().run_on(3); // of node 1
+    const auto topology = discovered(tree, machine);
+    EXPECT_TRUE(names(topology->doubt(), "getcpu() says node 1")) << topology->doubt();
+}
+
+TEST(TopologyInDoubt, HiddenNodesAreWhereTheKernelCannotBeAsked) {
+    SysfsTree tree = two_nodes();
+    tree.remove_folder(system_folder + "/node");
+    tree.set("/proc/self/status", "Name:\ttest\n");
+    EXPECT_TRUE(names(discovered(tree, {{0, {0, 1, 2, 3}}})->doubt(), "Mems_allowed"));
+    tree.allow("0-3", "0");
+    FakeMachine machine({{0, {0, 1, 2, 3}}});
+    tree.fill(machine.files());
+    fakes::FailingPorts ports(machine.ports());
+    ports.fail_always(fakes::Call::affinity_current, ENOSYS);
+    EXPECT_TRUE(names(taken(Topology::discover(ports.ports()))->doubt(), "getcpu()"));
+}
+
+// Not only where it shows none.
+TEST(TopologyInDoubt, AMachineThatShowsAPartOfItsNodesIs) {
+    SysfsTree tree({{0, {0, 1, 2, 3}, 4096, {10}, 0}});
+    tree.allow("0-3", "0-1");
+    const auto topology = discovered(tree, two_fake_nodes());
+    EXPECT_FALSE(topology->synthetic_node());
+    EXPECT_TRUE(names(topology->doubt(), "/sys shows nodes 0")) << topology->doubt();
+}
+
+TEST(TopologyInDoubt, AnotherMachineNeverIs) {
+    SysfsTree tree = two_nodes();
+    tree.remove_folder(system_folder + "/node");
+    tree.allow("0-3", "0-3");
+    EXPECT_EQ(sysfs(tree)->doubt(), "");
+}
+
+TEST(TopologyInDoubt, WithoutAnySysTheAffinityNamesTheCpus) {
+    SysfsTree tree = two_nodes();
+    tree.remove_folder(system_folder);
+    tree.allow("0-3", "0");
+    const auto topology = discovered(tree, {{0, {0, 1, 7}}});
+    EXPECT_EQ(topology->cpu_numbers(), (NumberSet{0, 1, 7}));
+    EXPECT_EQ(topology->allowed_cpus(), (NumberSet{0, 1, 7}));
+    EXPECT_EQ(topology->nodes()[0].allowed_cpus, (NumberSet{0, 1, 7}));
+    EXPECT_NE(topology->basis() & NEAR_BASIS_AFFINITY, 0U);
+    EXPECT_EQ(topology->basis() & NEAR_BASIS_SYSFS, 0U);
+}
+
+TEST(TopologyInDoubt, WithoutSysAndAffinityThereIsNoMachine) {
+    SysfsTree tree = two_nodes();
+    tree.remove_folder(system_folder);
+    FakeMachine machine(two_fake_nodes());
+    tree.fill(machine.files());
+    fakes::FailingPorts ports(machine.ports());
+    ports.fail_always(fakes::Call::affinity_get, EPERM);
+    const auto refused = Topology::discover(ports.ports());
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().status, NEAR_E_TOPOLOGY);
+}
+
+// Containers show a file of their own.
+TEST(TopologyInDoubt, TheAffinityWinsOverAListOfCpusThatContradictsIt) {
+    for (const char *online : {"0", "4-7", "0-1", "many\n"}) {
+        SysfsTree tree = two_nodes();
+        tree.set(system_folder + "/cpu/online", online);
+        FakeMachine machine(two_fake_nodes());
+        machine.nodes().allow_cpus({2, 3});
+        const auto topology = discovered(tree, machine);
+        EXPECT_EQ(topology->allowed_cpus(), (NumberSet{2, 3})) << online;
+        EXPECT_EQ(topology->cpu_numbers(), (NumberSet{0, 1, 2, 3})) << online; // those of the nodes too
+        EXPECT_EQ(topology->node(1)->allowed_cpus, (NumberSet{2, 3})) << online;
+        EXPECT_NE(topology->basis() & NEAR_BASIS_AFFINITY, 0U) << online;
+    }
+}
+
+TEST(TopologyInDoubt, AnAffinityWithinTheListLeavesTheListAlone) {
+    FakeMachine machine(two_fake_nodes());
+    machine.nodes().allow_cpus({3});
+    const auto topology = discovered(two_nodes(), machine);
+    EXPECT_EQ(topology->cpu_numbers(), (NumberSet{0, 1, 2, 3}));
+    EXPECT_EQ(topology->allowed_cpus(), (NumberSet{3}));
+    EXPECT_EQ(topology->basis() & NEAR_BASIS_AFFINITY, 0U);
+}
+
+TEST(TopologyInDoubt, TheTextAndTheJsonSayIt) {
+    SysfsTree tree = two_nodes();
+    tree.remove_folder(system_folder + "/node");
+    tree.allow("0-3", "0-3");
+    const auto topology = discovered(tree, two_fake_nodes());
+    EXPECT_TRUE(names(topology->text(), "not certain: " + topology->doubt())) << topology->text();
+    EXPECT_TRUE(names(topology->json(), topology->doubt()));
+}
+
+} // namespace
+} // namespace nearpool::testing
