@@ -22,17 +22,17 @@ std::optional<uint32_t> hexadecimal(const std::string &text, std::size_t least, 
 
 // The CPUs in a list, or else in a bitmap. Empty: neither file is there and understood.
 NumberSet read_cpus(FilePort &files, const std::string &list, const std::string &bitmap) {
-    return Reader(files, "").set(list, bitmap).value_or(NumberSet());
+    const Reader read(files, "");
+    const std::optional<NumberSet> listed = read.set(list);
+    return listed && !listed->empty() ? *listed : read.bitmap(bitmap).value_or(NumberSet());
 }
 
 NodeAnswer next_to_cpus(const Topology &topology, const NumberSet &cpus, int32_t source) {
     std::vector<uint32_t> nodes;
-    for (const Node &node : topology.nodes()) {
-        if (!node.cpus.intersect(cpus).empty()) {
-            nodes.push_back(node.number);
-        }
+    for (const uint32_t number : cpus.intersect(topology.cpu_numbers())) {
+        nodes.push_back(topology.cpu(number)->node);
     }
-    return next_to(topology, NumberSet(std::move(nodes)), source);
+    return next_to(topology, NumberSet(std::move(nodes)).intersect(topology.node_numbers()), source);
 }
 
 // A device of /sys: its own folder, then the bridges above it, then their buses, from the device up to the root.
