@@ -97,7 +97,7 @@ TEST_F(StreamLooks, ComeRoundToAStreamThatIsDoneWhileOthersAreAtWork) {
     const Devices devices;
     constexpr uint32_t busy = 200;
     const BusyPool busy_pool(devices, 1000, busy);
-    const CUstream done = busy_pool.streams()[busy / 2];
+    CUstream done = busy_pool.streams()[busy / 2];
     end_work(devices, done);
     bool found = false;
     for (uint32_t acquires = 0; acquires < busy && !found; acquires++) {
