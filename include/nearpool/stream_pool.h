@@ -117,7 +117,9 @@ NEAR_API void stream_pool_destroy(stream_pool *pool);
  *
  * @owner    The caller's until stream_pool_release().
  * @threads{safe}
- * @blocking Never waits for the work of a stream; the driver's time for a new stream, until all are made.
+ * @blocking Never waits for the work of a stream; the driver's time for a new stream, until all are made. While there
+ * is room for one, the driver is asked about a few of those that were released, otherwise about each until one is done;
+ * about those that are lent never.
  * @fork     ::NEAR_E_FORKED.
  * @since 0.1
  */

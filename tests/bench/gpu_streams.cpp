@@ -93,7 +93,7 @@ double fill_bare_ns(uint32_t streams) {
     auto stream = made.begin();
     auto make = [&] { must_cuda(driver().plain_stream_create(&*stream++, stream_non_blocking), "cuStreamCreate"); };
     const double time = per_call_ns(streams, make);
-    for (const CUstream each : made) {
+    for (CUstream each : made) {
         must_cuda(driver().stream_destroy(each), "cuStreamDestroy");
     }
     return time;

@@ -4,6 +4,7 @@
 #include "gpu/support.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <set>
 #include <thread>
 
@@ -96,7 +97,7 @@ TEST_F(StreamLooks, ComeRoundToAStreamThatIsDoneWhileOthersAreAtWork) {
     const Devices devices;
     constexpr uint32_t busy = 200;
     const BusyPool busy_pool(devices, 1000, busy);
-    const CUstream done = busy_pool.streams()[busy / 2];
+    CUstream done = busy_pool.streams()[busy / 2];
     end_work(devices, done);
     bool found = false;
     for (uint32_t acquires = 0; acquires < busy && !found; acquires++) {
@@ -177,6 +178,36 @@ TEST_F(StreamLooks, SurviveTheFailureOfEachCallOfTheDriver) {
         EXPECT_EQ(pool.info().made, size) << "after failure " << n;
     }
     EXPECT_GT(refused, 3);
+}
+
+// A stream that another thread looks at is not yet known to be free, nor to be none: an acquire waits for that a while.
+// Ten tries, for when this machine stops a thread for longer than that.
+TEST_F(StreamLooks, OfOthersAreWaitedForBeforeItIsSaidThatThereIsNone) {
+    const Devices devices;
+    const Streams pool(devices, stream_options(1));
+    EXPECT_EQ(stream_pool_release(pool, pool.acquire()), NEAR_OK);
+    int lent = 0;
+    for (int turn = 0; turn < 10; turn++) {
+        fake()->gate("cuStreamQuery", 1);
+        std::thread other([&] { pool.info(); }); // takes the stream, and asks
+        ASSERT_TRUE(nearpool_test::eventually([] { return fake()->gate_waiting("cuStreamQuery") == 1; }));
+        const uint64_t before = fake()->calls("cuThreadExchangeStreamCaptureMode");
+        std::thread acquires([&] {
+            uint64_t id = 0;
+            if (stream_pool_acquire(pool, &id) == NEAR_OK) {
+                lent++;
+                EXPECT_EQ(stream_pool_release(pool, id), NEAR_OK);
+            }
+        });
+        while (fake()->calls("cuThreadExchangeStreamCaptureMode") == before) {
+            std::this_thread::yield();
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(1)); // it has found nothing
+        fake()->gate("cuStreamQuery", 0);
+        other.join();
+        acquires.join();
+    }
+    EXPECT_GE(lent, 5);
 }
 
 // As many threads as streams, each with one at most: there is always one for whoever asks, whatever others look at.
