@@ -193,7 +193,7 @@ std::vector<GpuMemory> sysfs_gpu_memory(const Topology &topology, FilePort &file
     files.list(root + nvidia_gpus, &names);
     std::vector<GpuMemory> found;
     for (const std::string &name : names) {
-        const std::string text = Reader(files, root).text(nvidia_gpus + "/" + name + "/numa_status").value_or("");
+        const std::string text = Reader(files, root).text(path_of({nvidia_gpus, name, "numa_status"})).value_or("");
         const std::string said = proc_field(text, "Node").value_or("");
         const std::optional<PciAddress> address = parse_pci(name);
         uint32_t node = 0;

@@ -145,10 +145,11 @@ std::map<uint64_t, std::vector<uint32_t>> groups_in(const std::string &text, con
     return groups;
 }
 
-std::vector<NumberSet> sets_of(std::map<uint64_t, std::vector<uint32_t>> groups) {
+std::vector<NumberSet> sets_of(const std::map<uint64_t, std::vector<uint32_t>> &groups) {
     std::vector<NumberSet> sets;
-    for (auto &[index, cpus] : groups) {
-        sets.emplace_back(std::move(cpus));
+    sets.reserve(groups.size());
+    for (const auto &[index, cpus] : groups) {
+        sets.emplace_back(cpus);
     }
     return sets;
 }

@@ -89,6 +89,15 @@ std::string Reader::link(const std::string &path) const {
     return files_.read_link(root_ + path, &target) == 0 ? target : std::string();
 }
 
+std::string path_of(std::initializer_list<std::string_view> parts) {
+    std::string path;
+    for (const std::string_view part : parts) {
+        path += path.empty() ? "" : "/";
+        path += part;
+    }
+    return path;
+}
+
 std::optional<uint64_t> leading_number(const std::string &text) {
     const std::size_t begin = std::min(text.find_first_not_of(" \t"), text.size());
     uint64_t value = 0;

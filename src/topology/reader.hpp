@@ -6,8 +6,10 @@
 #include "base/number_set.hpp"
 #include "sys/ports.hpp"
 
+#include <initializer_list>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace nearpool {
@@ -41,6 +43,9 @@ private:
     mutable Done outcome_;          // the first failure
     mutable std::size_t total_ = 0; // bytes read
 };
+
+// "a/b/c" of "a", "b" and "c".
+std::string path_of(std::initializer_list<std::string_view> parts);
 
 // The number at the begin of a text, after blanks.
 std::optional<uint64_t> leading_number(const std::string &text);

@@ -32,7 +32,7 @@ std::vector<near_huge_pool> read_huge_pools(const Reader &read, const std::strin
         const std::optional<uint64_t> size =
             name.compare(0, prefix.size(), prefix) == 0 ? leading_number(name.substr(prefix.size())) : std::nullopt;
         if (size && *size <= std::numeric_limits<uint64_t>::max() / kibibyte) {
-            pools.push_back({*size * kibibyte, read.number(folder + "/" + name + "/nr_hugepages").value_or(0)});
+            pools.push_back({*size * kibibyte, read.number(path_of({folder, name, "nr_hugepages"})).value_or(0)});
         }
     }
     std::sort(pools.begin(), pools.end(),
@@ -75,7 +75,7 @@ uint64_t read_memory_side_cache(const Reader &read, const std::string &folder) {
     uint64_t bytes = 0;
     for (const std::string &name : read.list(folder + "/memory_side_cache")) {
         if (number_after(name, "index")) {
-            bytes = std::max(bytes, read.number(folder + "/memory_side_cache/" + name + "/size").value_or(0));
+            bytes = std::max(bytes, read.number(path_of({folder, "memory_side_cache", name, "size"})).value_or(0));
         }
     }
     return bytes;
@@ -156,7 +156,7 @@ Result<NumberSet> read_numbers(const Reader &read, const std::string &folder, co
         ranges = parse_ranges(*online).value_or(ranges);
     } else {
         for (const uint32_t number : read.numbered(folder, prefix)) {
-            const std::string file = folder + "/" + prefix + std::to_string(number) + "/online";
+            const std::string file = path_of({folder, prefix + std::to_string(number), "online"});
             if (read.number(file).value_or(1) != 0) {
                 ranges.push_back({number, number});
             }

@@ -74,7 +74,7 @@ bool contains(const std::vector<NumberRange> &ranges, uint32_t cpu) {
 std::vector<NumberRange> siblings(const Reader &read, const std::string &folder, uint32_t cpu, const Names &names) {
     for (const std::string name : names) {
         const bool is_list = name.size() > 5 && name.compare(name.size() - 5, 5, "_list") == 0;
-        const std::string text = read.text(folder + "/" + name).value_or("");
+        const std::string text = read.text(path_of({folder, name})).value_or("");
         std::vector<NumberRange> ranges = is_list ? parse_ranges(text).value_or(std::vector<NumberRange>())
                                                   : ranges_of(NumberSet::parse_bitmap(text).value_or(NumberSet()));
         if (contains(ranges, cpu)) {
@@ -130,7 +130,7 @@ FoundCache last_level_cache(const Reader &read, uint32_t cpu) {
     const std::string folder = cpu_folder(cpu) + "/cache";
     FoundCache found;
     for (const std::string &name : read.list(folder)) {
-        const std::string index = folder + "/" + name;
+        const std::string index = path_of({folder, name});
         const auto level = static_cast<uint32_t>(std::min<uint64_t>(read.number(index + "/level").value_or(0), 99));
         if (level <= found.facts.level || level > 3 ||
             read.text(index + "/type").value_or("").compare(0, 11, "Instruction") == 0) {

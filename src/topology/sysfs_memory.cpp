@@ -24,7 +24,7 @@ void say(MachineFacts &facts, uint64_t number, int32_t kind, int32_t source) {
 void read_nvidia(const Reader &read, MachineFacts &facts) {
     static const std::string folder = "/proc/driver/nvidia/gpus";
     for (const std::string &gpu : read.list(folder)) {
-        const std::string status = read.text(folder + "/" + gpu + "/numa_status").value_or("");
+        const std::string status = read.text(path_of({folder, gpu, "numa_status"})).value_or("");
         const std::optional<std::string> field = proc_field(status, "Node");
         if (const std::optional<uint64_t> number = field ? leading_number(*field) : std::nullopt) {
             say(facts, *number, NEAR_MEMORY_GPU, NEAR_KIND_SOURCE_NVIDIA);
@@ -37,10 +37,10 @@ void read_nvidia(const Reader &read, MachineFacts &facts) {
 void read_dax(const Reader &read, MachineFacts &facts) {
     static const std::string folder = "/sys/bus/dax/devices";
     for (const std::string &device : read.list(folder)) {
-        const std::optional<uint64_t> number = read.number(folder + "/" + device + "/target_node");
-        const std::string place = read.link(folder + "/" + device);
+        const std::optional<uint64_t> number = read.number(path_of({folder, device, "target_node"}));
+        const std::string place = read.link(path_of({folder, device}));
         const Node *node = number && *number < node_number_limit ? facts.node(static_cast<uint32_t>(*number)) : nullptr;
-        const std::string driver = read.link(folder + "/" + device + "/driver");
+        const std::string driver = read.link(path_of({folder, device, "driver"}));
         const bool is_memory = driver.empty() || driver.find("/kmem") != std::string::npos; // or a device of its own
         if (node == nullptr || has_cpus(*node) || place.empty() || !is_memory) {
             continue;
@@ -60,8 +60,8 @@ void guess_coherent_gpus(const Reader &read, MachineFacts &facts) {
     static const std::string folder = "/sys/bus/pci/devices";
     std::size_t gpus = 0;
     for (const std::string &device : read.list(folder)) {
-        const std::string type = read.text(folder + "/" + device + "/class").value_or("");
-        const std::string vendor = read.text(folder + "/" + device + "/vendor").value_or("0x10de");
+        const std::string type = read.text(path_of({folder, device, "class"})).value_or("");
+        const std::string vendor = read.text(path_of({folder, device, "vendor"})).value_or("0x10de");
         gpus += type.compare(0, 6, "0x0302") == 0 && vendor.compare(0, 6, "0x10de") == 0 ? 1 : 0;
     }
     const auto open = [](const Node &node) { return !has_cpus(node) && node.memory.source == NEAR_KIND_SOURCE_NONE; };
@@ -93,7 +93,7 @@ void read_tiers(const Reader &read, MachineFacts &facts) {
     const NumberSet known = facts.node_numbers();
     for (const std::string &name : read.list(folder)) {
         const std::optional<uint32_t> tier = number_after(name, prefix);
-        const NumberSet nodes = numbers_within(known, read.ranges(folder + "/" + name + "/nodelist"));
+        const NumberSet nodes = numbers_within(known, read.ranges(path_of({folder, name, "nodelist"})));
         if (!tier || nodes.empty()) {
             continue;
         }

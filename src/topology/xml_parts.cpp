@@ -138,7 +138,7 @@ Done XmlDistances::close() const {
         return refuse(line_, "distances of %llu objects have %llu indexes and %llu values, not %llu and %llu",
                       static_cast<unsigned long long>(objects_), static_cast<unsigned long long>(indexes_),
                       static_cast<unsigned long long>(values_), static_cast<unsigned long long>(objects_),
-                      static_cast<unsigned long long>(objects_ * objects_));
+                      static_cast<unsigned long long>(objects_) * objects_);
     }
     return {};
 }
