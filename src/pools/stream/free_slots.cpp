@@ -16,12 +16,6 @@ std::size_t quotient_up(std::size_t number, std::size_t by) {
 
 } // namespace
 
-Claim::~Claim() {
-    if (slot_ != nullptr) {
-        from_->put_back(*slot_, busy_);
-    }
-}
-
 FreeSlots::FreeSlots(Slot *slots, std::size_t count)
     : shard_count_(quotient_up(count, quotient_up(count, most_shards))),
       shards_(std::make_unique<Shard[]>(shard_count_)) {
@@ -72,10 +66,6 @@ void FreeSlots::put_back(Slot &slot, bool busy) {
         Shard::count(shard.arrivals);
     }
     Shard::count(shard.put_back);
-}
-
-void FreeSlots::lent(const Slot &slot) {
-    shard_of(slot).lent.fetch_add(1, std::memory_order_release);
 }
 
 void FreeSlots::give_back(Slot &slot) {

@@ -23,7 +23,7 @@ public:
     Claim(Claim &&other) noexcept
         : from_(other.from_), slot_(std::exchange(other.slot_, nullptr)), busy_(other.busy_) {}
     Claim &operator=(Claim &&) = delete;
-    ~Claim();
+    inline ~Claim();
 
     explicit operator bool() const { return slot_ != nullptr; }
     Slot &operator*() const { return *slot_; }
@@ -58,8 +58,8 @@ public:
     // The one that was put in first, for its work is the likeliest to be done; no slot: there is none.
     Claim take(Kind kind, std::size_t shard);
 
-    void lent(const Slot &slot); // one that was taken
-    void give_back(Slot &slot);  // one that was lent
+    void lent(const Slot &slot) { shard_of(slot).lent.fetch_add(1, std::memory_order_release); } // that was taken
+    void give_back(Slot &slot);                                                                  // one that was lent
     uint64_t lent_count() const;
 
     // How many slots came to be free so far. Nothing while somebody looks at one, which may yet come back. Equal
@@ -99,5 +99,11 @@ private:
     const std::size_t shard_count_;
     const std::unique_ptr<Shard[]> shards_;
 };
+
+Claim::~Claim() {
+    if (slot_ != nullptr) {
+        from_->put_back(*slot_, busy_);
+    }
+}
 
 } // namespace nearpool::stream
