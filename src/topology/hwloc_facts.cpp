@@ -120,7 +120,6 @@ void read_nodes(hwloc_topology_t topology, MachineFacts &facts) {
         if (facts.page_bytes == 0 && object->attr->numanode.page_types_len != 0) {
             facts.page_bytes = object->attr->numanode.page_types[0].size;
         }
-        facts.memory_bytes += node.memory_bytes;
         facts.nodes.push_back(std::move(node));
     });
     std::sort(facts.nodes.begin(), facts.nodes.end(), [](const Node &a, const Node &b) { return a.number < b.number; });

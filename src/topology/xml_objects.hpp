@@ -45,7 +45,6 @@ public:
 
     const XmlObject *innermost() const { return open_.empty() ? nullptr : &open_.back(); }
     std::size_t depth() const { return open_.size(); }
-    std::size_t nodes() const { return node_numbers_.size(); }
     const XmlSet &complete_cpus() const { return complete_cpus_; }
 
 private:
