@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -224,11 +225,14 @@ Result<std::vector<IoDevice>> Topology::devices() const {
         }
         found = hwloc_devices(*this, with_devices.value());
     }
+    std::map<std::string, uint32_t> memory_nodes;
     for (const GpuMemory &memory : gpu_memory()) {
-        for (IoDevice &device : found) {
-            if (device.kind == NEAR_DEVICE_GPU && device.pci_address == memory.pci_address) {
-                device.memory_node = memory.node;
-            }
+        memory_nodes[memory.pci_address] = memory.node;
+    }
+    for (IoDevice &device : found) {
+        const auto of_gpu = device.kind == NEAR_DEVICE_GPU ? memory_nodes.find(device.pci_address) : memory_nodes.end();
+        if (of_gpu != memory_nodes.end()) {
+            device.memory_node = of_gpu->second;
         }
     }
     return found;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two readers of devices. Both ask the topology for the node of a PCI address.
+// The two readers of devices.
 #pragma once
 
 #include "topology/hwloc_handle.hpp"
@@ -15,6 +15,9 @@ std::vector<IoDevice> sysfs_devices(const Topology &topology, FilePort &files, c
 
 // From XML that was recorded with I/O devices; those that hang on no PCI bus are left out.
 std::vector<IoDevice> hwloc_devices(const Topology &topology, hwloc_topology_t with_devices);
+
+// Where hwloc has the device attached. No answer: there is none (nullptr), or it is attached to the whole machine.
+NodeAnswer hwloc_node(const Topology &topology, hwloc_topology_t with_devices, hwloc_obj_t device);
 
 // The same of GPUs whose memory is a node.
 std::vector<GpuMemory> sysfs_gpu_memory(const Topology &topology, FilePort &files, const std::string &root);

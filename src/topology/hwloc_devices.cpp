@@ -26,11 +26,6 @@ std::string address_of(hwloc_obj_t pci) {
     return PciAddress{at.domain, at.bus, at.dev, at.func}.text();
 }
 
-NodeAnswer node_of(const Topology &topology, const std::string &address) {
-    const Result<NodeAnswer> said = topology.pci_node(address);
-    return said ? said.value() : NodeAnswer{};
-}
-
 // Of a tool of its driver's, which saw it work: hwloc keeps those in objects under the PCI device.
 bool is_of_accelerator(hwloc_obj_t object) {
     static constexpr std::array<const char *, 5> tools = {"CUDA", "NVML", "RSMI", "LevelZero", "OpenCL"};
@@ -49,9 +44,9 @@ bool is_gpu(hwloc_obj_t pci) {
 }
 
 // What the kernel and the GPU's tools call it.
-IoDevice gpu_of(const Topology &topology, hwloc_obj_t pci) {
+IoDevice gpu_of(const Topology &topology, hwloc_topology_t with_devices, hwloc_obj_t pci) {
     const std::string address = address_of(pci);
-    IoDevice gpu{NEAR_DEVICE_GPU, address, address, {}, node_of(topology, address)};
+    IoDevice gpu{NEAR_DEVICE_GPU, address, address, {}, hwloc_node(topology, with_devices, pci)};
     for (hwloc_obj_t child = pci->io_first_child; child != nullptr; child = child->next_sibling) {
         if (child->name != nullptr && std::strncmp(child->name, "card", 4) == 0) {
             gpu.name = child->name;
@@ -86,12 +81,21 @@ int32_t kind_of(hwloc_obj_t device) { // 0: none of ours
 
 } // namespace
 
+NodeAnswer hwloc_node(const Topology &topology, hwloc_topology_t with_devices, hwloc_obj_t device) {
+    hwloc_obj_t home = device == nullptr ? nullptr : hwloc_get_non_io_ancestor_obj(with_devices, device);
+    if (home == nullptr) {
+        return {};
+    }
+    NodeAnswer said = next_to(topology, numbers_of(home->nodeset), NEAR_NODE_SOURCE_PCI_ROOT);
+    return said.nodes.empty() ? only_node(topology) : said;
+}
+
 std::vector<IoDevice> hwloc_devices(const Topology &topology, hwloc_topology_t with_devices) {
     std::vector<IoDevice> devices;
     for (hwloc_obj_t pci = hwloc_get_next_pcidev(with_devices, nullptr); pci != nullptr;
          pci = hwloc_get_next_pcidev(with_devices, pci)) {
         if (is_gpu(pci)) {
-            devices.push_back(gpu_of(topology, pci));
+            devices.push_back(gpu_of(topology, with_devices, pci));
         }
     }
     for (hwloc_obj_t device = hwloc_get_next_osdev(with_devices, nullptr); device != nullptr;
@@ -99,8 +103,7 @@ std::vector<IoDevice> hwloc_devices(const Topology &topology, hwloc_topology_t w
         hwloc_obj_t pci = pci_of(device);
         const int32_t kind = pci == nullptr || device->name == nullptr ? 0 : kind_of(device);
         if (kind != 0) {
-            const std::string address = address_of(pci);
-            devices.push_back({kind, device->name, address, {}, node_of(topology, address)});
+            devices.push_back({kind, device->name, address_of(pci), {}, hwloc_node(topology, with_devices, pci)});
         }
     }
     return devices;

@@ -19,6 +19,7 @@ constexpr const char *memory_side_cache = "NearpoolMemorySideCache"; // bytes
 constexpr const char *distances = "NearpoolDistances";               // a row, where hwloc has no matrix
 constexpr const char *page_size = "NearpoolPageSize";                // bytes
 constexpr const char *basis = "NearpoolBasis";
+constexpr const char *doubt = "NearpoolDoubt";
 constexpr const char *synthetic_node = "NearpoolSyntheticNode";
 constexpr const char *packages = "NearpoolPackages"; // of each CPU, by ascending numbers, an index; so are the next two
 constexpr const char *cores = "NearpoolCores";
@@ -185,6 +186,9 @@ void write_infos(hwloc_topology_t hwloc, const Topology &topology) {
     if (topology.synthetic_node()) {
         write(root, synthetic_node, "1");
     }
+    if (!topology.doubt().empty()) {
+        write(root, doubt, topology.doubt());
+    }
     if (const NumberSet cpus = cpus_of_kind(topology, NEAR_CORE_PERFORMANCE); !cpus.empty()) {
         write(root, performance_cpus, cpus);
         write(root, efficient_cpus, cpus_of_kind(topology, NEAR_CORE_EFFICIENT));
@@ -222,6 +226,7 @@ void read_machine_info(hwloc_topology_t hwloc, MachineFacts &facts) {
     facts.page_bytes = number_of(root, page_size).value_or(facts.page_bytes);
     facts.basis = static_cast<uint32_t>(number_of(root, basis).value_or(facts.basis));
     facts.synthetic_node = number_of(root, synthetic_node).value_or(0) == 1;
+    facts.doubt = text_of(root, doubt).value_or("");
     read_groups(root, facts);
     const NumberSet performance = set_of(root, performance_cpus, facts.cpus).value_or(NumberSet());
     if (!performance.empty()) {

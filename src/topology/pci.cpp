@@ -4,6 +4,7 @@
 #include "topology/pci.hpp"
 
 #include "base/text.hpp"
+#include "topology/devices.hpp"
 #include "topology/reader.hpp"
 #include "topology/source.hpp"
 
@@ -86,18 +87,6 @@ private:
     const std::string &root_;
     const PciAddress &address_;
 };
-
-// Where hwloc has the device attached. No answer: there is no such device, or it is attached to the whole machine.
-NodeAnswer hwloc_node(const Topology &topology, hwloc_topology_t with_devices, const PciAddress &address) {
-    hwloc_obj_t device =
-        hwloc_get_pcidev_by_busid(with_devices, address.domain, address.bus, address.device, address.function);
-    hwloc_obj_t home = device == nullptr ? nullptr : hwloc_get_non_io_ancestor_obj(with_devices, device);
-    if (home == nullptr) {
-        return {};
-    }
-    NodeAnswer said = next_to(topology, numbers_of(home->nodeset), NEAR_NODE_SOURCE_PCI_ROOT);
-    return said.nodes.empty() ? only_node(topology) : said;
-}
 
 } // namespace
 
@@ -205,7 +194,12 @@ Result<NodeAnswer> Topology::pci_node(const std::string &address) const {
         return said.nodes.empty() ? only_node(*this) : said;
     }
     Result<hwloc_topology_t> devices = source_->with_devices();
-    return devices ? Result<NodeAnswer>(hwloc_node(*this, devices.value(), *parsed)) : devices.error();
+    if (!devices) {
+        return devices.error();
+    }
+    return hwloc_node(
+        *this, devices.value(),
+        hwloc_get_pcidev_by_busid(devices.value(), parsed->domain, parsed->bus, parsed->device, parsed->function));
 }
 
 } // namespace nearpool

@@ -99,6 +99,41 @@ std::vector<NumberSet> read_groups(const Reader &read, const NumberSet &cpus, co
     return groups;
 }
 
+std::optional<uint64_t> topology_number(const Reader &read, uint32_t cpu, const char *file) {
+    return read.number(cpu_folder(cpu) + "/topology/" + file); // -1, not known, is no number
+}
+
+// Where no file lists a CPU's siblings, those of the same numbers are. Cores are numbered within their package.
+template <class Key>
+void add_groups_by_number(const NumberSet &cpus, std::vector<NumberSet> &groups, const Key &key_of) {
+    std::vector<uint32_t> grouped;
+    for (const NumberSet &group : groups) {
+        grouped.insert(grouped.end(), group.begin(), group.end());
+    }
+    std::map<std::decay_t<decltype(*key_of(0))>, std::vector<uint32_t>> by_number;
+    for (const uint32_t cpu : cpus.subtract(NumberSet(std::move(grouped)))) {
+        if (const auto key = key_of(cpu)) {
+            by_number[*key].push_back(cpu);
+        }
+    }
+    for (auto &[key, members] : by_number) {
+        groups.emplace_back(std::move(members));
+    }
+}
+
+void add_packages_by_number(const Reader &read, MachineFacts &facts) {
+    add_groups_by_number(facts.cpus, facts.packages,
+                         [&](uint32_t cpu) { return topology_number(read, cpu, "physical_package_id"); });
+}
+
+void add_cores_by_number(const Reader &read, MachineFacts &facts) {
+    add_groups_by_number(facts.cpus, facts.cores, [&](uint32_t cpu) {
+        const auto package = topology_number(read, cpu, "physical_package_id");
+        const auto core = topology_number(read, cpu, "core_id");
+        return package && core ? std::optional(std::pair(*package, *core)) : std::nullopt;
+    });
+}
+
 // AMD's processors of family 15h list the two cores of a module as siblings, each with a number of its own.
 std::vector<NumberSet> split_modules(const Reader &read, std::vector<NumberSet> cores) {
     const std::string processor = read.beginning("/proc/cpuinfo");
@@ -110,8 +145,7 @@ std::vector<NumberSet> split_modules(const Reader &read, std::vector<NumberSet> 
     for (const NumberSet &core : cores) {
         std::map<uint64_t, std::vector<uint32_t>> by_number;
         for (const uint32_t cpu : core) {
-            const std::string file = cpu_folder(cpu) + "/topology/core_id";
-            by_number[read.number(file).value_or(0)].push_back(cpu);
+            by_number[topology_number(read, cpu, "core_id").value_or(0)].push_back(cpu);
         }
         for (auto &[number, cpus] : by_number) {
             split.emplace_back(std::move(cpus));
@@ -160,7 +194,8 @@ std::vector<CacheGroup> read_caches(const Reader &read, const NumberSet &cpus) {
     return groups;
 }
 
-// Arm's kernels give each CPU a capacity; where they differ, the largest are the performance cores.
+// Arm's kernels give each CPU a capacity; where they differ, the largest are the performance cores. One that lacks a
+// tenth or less of the largest is of the same kind: makers bin cores, and firmware rounds.
 void read_capacities(const Reader &read, MachineFacts &facts) {
     std::map<uint64_t, std::vector<uint32_t>> by_capacity;
     for (const uint32_t cpu : facts.cpus) {
@@ -170,9 +205,15 @@ void read_capacities(const Reader &read, MachineFacts &facts) {
         }
         by_capacity[*capacity].push_back(cpu);
     }
-    if (by_capacity.size() > 1) {
-        facts.performance_cpus = NumberSet(by_capacity.rbegin()->second);
-        facts.efficient_cpus = facts.cpus.subtract(facts.performance_cpus);
+    std::vector<uint32_t> efficient;
+    for (const auto &[capacity, cpus] : by_capacity) {
+        if (capacity < by_capacity.rbegin()->first / 10 * 9) {
+            efficient.insert(efficient.end(), cpus.begin(), cpus.end());
+        }
+    }
+    if (!efficient.empty()) {
+        facts.efficient_cpus = NumberSet(std::move(efficient));
+        facts.performance_cpus = facts.cpus.subtract(facts.efficient_cpus);
     }
 }
 
@@ -199,6 +240,8 @@ void read_sysfs_cpus(const Reader &read, MachineFacts &facts) {
                                         {"core_cpus_list", "thread_siblings_list", "core_cpus", "thread_siblings"}));
     facts.packages =
         read_groups(read, facts.cpus, {"package_cpus_list", "core_siblings_list", "package_cpus", "core_siblings"});
+    add_cores_by_number(read, facts);
+    add_packages_by_number(read, facts);
     facts.caches = read_caches(read, facts.cpus);
     read_core_kinds(read, facts);
 }

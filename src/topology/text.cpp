@@ -35,7 +35,8 @@ std::string head_line(const Topology &topology) {
            (topology.synthetic_node() ? " (stands for a machine that shows none)" : "") + ", " +
            counted(counts.packages, "package") + ", " + counted(counts.cores, "core") + ", " +
            counted(topology.cpus().size(), "CPU") + " (allowed " + topology.allowed_cpus().text() + "), " +
-           counted(counts.caches, "last-level cache group") + ", " + bytes_text(topology.memory_bytes()) + "\n";
+           counted(counts.caches, "last-level cache group") + ", " + bytes_text(topology.memory_bytes()) +
+           " (rests on " + topology.basis_text() + ")\n";
 }
 
 std::string node_line(const Node &node) {
@@ -51,17 +52,20 @@ std::string node_line(const Node &node) {
     if (node.package != NEAR_NODE_UNKNOWN) {
         line += format(", package %u", node.package);
     }
-    if (node.memory.kind != NEAR_MEMORY_DRAM && node.memory_bytes != 0) { // unknown is said only where somebody says so
-        const bool said = node.memory.source != NEAR_KIND_SOURCE_NONE;
-        line += said ? format(", kind %s (%s)", memory_kind_name(node.memory.kind),
-                              memory_kind_source_name(node.memory.source))
-                     : std::string();
+    if (node.memory_bytes != 0) {
+        line += format(", kind %s", memory_kind_name(node.memory.kind));
+        line += node.memory.source == NEAR_KIND_SOURCE_NONE
+                    ? std::string()
+                    : format(" (%s)", memory_kind_source_name(node.memory.source));
     }
     if (node.memory_side_cache_bytes != 0) {
         line += ", memory-side cache of " + bytes_text(node.memory_side_cache_bytes);
     }
     if (node.cpus.empty() && node.nearest_with_cpus != NEAR_NODE_UNKNOWN) {
         line += format(", served by node %u", node.nearest_with_cpus);
+    }
+    if (!node.initiators.empty()) {
+        line += ", initiators " + node.initiators.text();
     }
     for (const near_huge_pool &pool : node.huge_pools) {
         if (pool.page_count != 0) {

@@ -9,6 +9,9 @@ namespace nearpool::stream {
 
 class ByteTotal {
 public:
+    ByteTotal() = default;
+    ByteTotal(int64_t low, int64_t high) : low_(low), high_(high) {} // high * 2^32 + low
+
     void add(uint64_t bytes) { change(bytes, 1); }
     void subtract(uint64_t bytes) { change(bytes, -1); } // of what was added
 
@@ -26,9 +29,16 @@ public:
 private:
     static constexpr unsigned half = 32;
     static constexpr int64_t half_mask = (INT64_C(1) << half) - 1;
+    static constexpr int64_t carried_at = INT64_C(1) << 61U;
 
     void change(uint64_t bytes, int64_t sign) {
-        low_.fetch_add(sign * static_cast<int64_t>(bytes & half_mask), std::memory_order_relaxed);
+        const int64_t change = sign * static_cast<int64_t>(bytes & half_mask);
+        const int64_t low = low_.fetch_add(change, std::memory_order_relaxed) + change;
+        if (low > carried_at || low < -carried_at) { // two threads may both do so: the sum of the halves stays
+            const int64_t carry = low >> half;
+            low_.fetch_sub(carry * (half_mask + 1), std::memory_order_relaxed);
+            high_.fetch_add(carry, std::memory_order_relaxed);
+        }
         if (bytes > half_mask) {
             high_.fetch_add(sign * static_cast<int64_t>(bytes >> half), std::memory_order_relaxed);
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each entry point does once its need is met; the exported functions (exports.cpp) call these.
+// The entry points: `calls` is what each does once its need is met, `entered` asks for that first (entered.cpp), and
+// the exported functions of a variant (exports.cpp) call that.
 #pragma once
 
 #include "abi.hpp"
@@ -22,6 +23,16 @@ namespace calls {
 #undef FAKE_CUDA
 #undef FAKE_CUDA_STREAM
 } // namespace calls
+
+namespace entered {
+#define FAKE_CUDA(symbol, name, version, need, parameters, arguments) CUresult symbol parameters;
+#define FAKE_CUDA_STREAM(symbol, twin, name, version, twin_version, need, parameters, arguments)                       \
+    CUresult symbol parameters;                                                                                        \
+    CUresult twin parameters;
+#include "symbols.inc"
+#undef FAKE_CUDA
+#undef FAKE_CUDA_STREAM
+} // namespace entered
 
 /// All entry points, also those that a variant of the library leaves out.
 enum Symbol : unsigned {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The exported functions, made from symbols.inc. Compiled once for each variant of the library.
-#include "enter.hpp"
+#include "calls.hpp"
 
 #include <cstdio>
 #include <cstdlib>
@@ -12,19 +12,14 @@
 
 namespace fakes::cuda {
 
-#define FAKE_CUDA_DEFINE(symbol, body, version, is_twin, need, parameters, arguments)                                  \
+#define FAKE_CUDA_DEFINE(symbol, parameters, arguments)                                                                \
     FAKE_CUDA_EXPORT CUresult symbol parameters {                                                                      \
-        return enter<needs::need>(                                                                                     \
-            symbol_##symbol, version, is_twin, [&] { return calls::body arguments; },                                  \
-            [&] {                                                                                                      \
-                return Call{symbol_##symbol, #symbol, needs::need, version, pack arguments, output_of arguments};      \
-            });                                                                                                        \
+        return entered::symbol arguments;                                                                              \
     }
-#define FAKE_CUDA(symbol, name, version, need, parameters, arguments)                                                  \
-    FAKE_CUDA_DEFINE(symbol, symbol, version, false, need, parameters, arguments)
+#define FAKE_CUDA(symbol, name, version, need, parameters, arguments) FAKE_CUDA_DEFINE(symbol, parameters, arguments)
 #define FAKE_CUDA_STREAM(symbol, twin, name, version, twin_version, need, parameters, arguments)                       \
-    FAKE_CUDA_DEFINE(symbol, symbol, version, false, need, parameters, arguments)                                      \
-    FAKE_CUDA_DEFINE(twin, symbol, twin_version, true, need, parameters, arguments)
+    FAKE_CUDA_DEFINE(symbol, parameters, arguments)                                                                    \
+    FAKE_CUDA_DEFINE(twin, parameters, arguments)
 #include "symbols.inc"
 #undef FAKE_CUDA
 #undef FAKE_CUDA_STREAM

@@ -41,6 +41,17 @@ TEST(CoreKinds, AreThoseOfArmsCapacities) {
     EXPECT_EQ(kinds_of(*sysfs(tree)), "eeep");
 }
 
+TEST(CoreKinds, OfCapacitiesThatHardlyDifferAreOne) {
+    SysfsTree tree = four_cpus();
+    const std::vector<std::string> capacities = {"1024", "1010", "930", "1024"};
+    for (uint32_t cpu = 0; cpu < 4; cpu++) {
+        tree.set("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/cpu_capacity", capacities[cpu] + "\n");
+    }
+    EXPECT_EQ(kinds_of(*sysfs(tree)), "----");
+    tree.set("/sys/devices/system/cpu/cpu2/cpu_capacity", "500\n");
+    EXPECT_EQ(kinds_of(*sysfs(tree)), "ppep");
+}
+
 TEST(CoreKinds, AreNotKnownWhereAllAreAlikeOrOneIsNotSaid) {
     EXPECT_EQ(kinds_of(*sysfs(four_cpus())), "----");
     SysfsTree tree = four_cpus();

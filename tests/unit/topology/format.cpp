@@ -11,14 +11,16 @@ namespace {
 TEST(TopologyText, SaysNodesCpusMemoryAndDistances) {
     fakes::SysfsTree tree = fakes::sparse_machine();
     tree.allow("0-2", "0");
-    EXPECT_EQ(sysfs(tree)->text(),
-              "another machine: 2 nodes, 2 packages, 4 cores, 4 CPUs (allowed 0-2), 2 last-level cache groups, 3 GiB\n"
-              "node 0: CPUs 0-1, 1 GiB, package 0\n"
-              "node 8: CPUs 2-3 (allowed 2), 2 GiB (not allowed), package 1, 7 huge pages of 2 MiB\n"
-              "distances\n"
-              "        0    8\n"
-              "   0   10   32\n"
-              "   8   32   10\n");
+    EXPECT_EQ(
+        sysfs(tree)->text(),
+        "another machine: 2 nodes, 2 packages, 4 cores, 4 CPUs (allowed 0-2), 2 last-level cache groups, 3 GiB "
+        "(rests on /sys)\n"
+        "node 0: CPUs 0-1, 1 GiB, package 0, kind dram (has CPUs)\n"
+        "node 8: CPUs 2-3 (allowed 2), 2 GiB (not allowed), package 1, kind dram (has CPUs), 7 huge pages of 2 MiB\n"
+        "distances\n"
+        "        0    8\n"
+        "   0   10   32\n"
+        "   8   32   10\n");
 }
 
 TEST(TopologyText, SaysWhatANodeLacksAndWhatIsNotKnown) {
@@ -27,12 +29,22 @@ TEST(TopologyText, SaysWhatANodeLacksAndWhatIsNotKnown) {
     EXPECT_NE(text.find("distances: not known"), std::string::npos) << text;
     const std::string bare = sysfs(fakes::SysfsTree({{0, {0}, 0, {10, 20}, 0}, {1, {}, 512, {20, 10}, 0}}))->text();
     EXPECT_NE(bare.find("node 0: CPUs 0, no memory"), std::string::npos) << bare;
-    EXPECT_NE(bare.find("node 1: no CPUs, 512 KiB"), std::string::npos) << bare;
+    EXPECT_NE(bare.find("node 1: no CPUs, 512 KiB, package 0, kind unknown, served by node 0\n"), std::string::npos)
+        << bare;
 }
 
 TEST(TopologyText, HasTheHmatFigures) {
     EXPECT_NE(xml(fakes::hmat_xml)->text().find("from node 0 to the memory of node 2: 102400 MiB/s 120 ns"),
               std::string::npos);
+}
+
+TEST(TopologyText, NamesTheInitiatorsOfANodeAndWhatTheTopologyRestsOn) {
+    fakes::SysfsTree tree({{0, {0}, 1 << 20, {10, 20}, 0}, {1, {}, 1 << 20, {20, 10}, 0}});
+    tree.set("/sys/devices/system/node/node1/access1/initiators/node0/uevent", "");
+    const std::string text = sysfs(tree)->text();
+    EXPECT_NE(text.find("served by node 0, initiators 0\n"), std::string::npos) << text;
+    const std::string described = synthetic("node:1 core:1 pu:1")->text();
+    EXPECT_NE(described.find("(rests on a synthetic description)\n"), std::string::npos) << described;
 }
 
 TEST(TopologyJson, HoldsEverythingAndParses) {

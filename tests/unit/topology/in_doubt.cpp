@@ -164,6 +164,9 @@ TEST(TopologyInDoubt, TheTextAndTheJsonSayIt) {
     const auto topology = discovered(tree, two_fake_nodes());
     EXPECT_TRUE(names(topology->text(), "not certain: " + topology->doubt())) << topology->text();
     EXPECT_TRUE(names(topology->json(), topology->doubt()));
+    const Result<std::string> written = topology->xml();
+    ASSERT_TRUE(written);
+    EXPECT_EQ(xml(written.value())->doubt(), topology->doubt());
 }
 
 } // namespace

@@ -176,6 +176,25 @@ TEST(PartialSysfs, TheOlderNamesOfTheSameFilesAreRead) {
     EXPECT_EQ(sysfs(tree)->counts().packages, 2U);
 }
 
+TEST(PartialSysfs, TheNumbersOfPackagesAndCoresStandForLists) {
+    SysfsTree tree = two_nodes();
+    for (uint32_t cpu = 0; cpu < 8; cpu++) {
+        tree.remove(cpu_file(cpu, "topology/core_cpus_list"));
+        tree.remove(cpu_file(cpu, "topology/package_cpus_list"));
+        tree.set(cpu_file(cpu, "topology/physical_package_id"), cpu < 4 ? "0\n" : "36\n");
+        tree.set(cpu_file(cpu, "topology/core_id"), std::to_string(cpu % 4 / 2) + "\n"); // numbered in each package
+    }
+    const auto topology = sysfs(tree);
+    EXPECT_EQ(topology->counts().packages, 2U);
+    EXPECT_EQ(topology->counts().cores, 4U);
+    EXPECT_EQ(topology->cpu(5)->core, topology->cpu(4)->core);
+    for (uint32_t cpu = 0; cpu < 8; cpu++) { // as the kernel says that it does not know
+        tree.set(cpu_file(cpu, "topology/physical_package_id"), "-1\n");
+    }
+    EXPECT_EQ(sysfs(tree)->counts().packages, 0U);
+    EXPECT_EQ(sysfs(tree)->counts().cores, 8U);
+}
+
 // Seen where a hypervisor renumbers CPUs.
 TEST(PartialSysfs, AListThatLacksItsOwnCpuIsNotThatCpus) {
     SysfsTree tree = two_nodes();
