@@ -51,7 +51,7 @@ static void child(int signal_number) {
     }
     near_status status = numa_pool_submit(pool, near_topology_node_at(NULL, 0), crash, &signal_number);
     if (status == NEAR_OK)
-        status = numa_pool_wait_idle(pool, 30 * NEAR_SECOND, NULL);
+        status = numa_pool_wait_idle(pool, NEAR_FOREVER, NULL);
     fprintf(stderr, "the task did not end the process: %s\n", near_status_text(status));
     _exit(1);
 }

@@ -52,7 +52,7 @@ static bool run_pool(void) {
     if (near->numa_pool_create(&options, &pool, &why) != NEAR_OK)
         return complain("making a pool", why.message);
     bool done = submit_all(pool);
-    if (near->numa_pool_shutdown(pool, 10 * NEAR_SECOND, NULL, &why) != NEAR_OK)
+    if (near->numa_pool_shutdown(pool, NEAR_FOREVER, NULL, &why) != NEAR_OK)
         done = complain("shutting down", why.message);
     done = done && report(pool);
     near->numa_pool_destroy(pool);

@@ -104,7 +104,7 @@ static bool run_default_pool(struct copy *copy) {
         if (status != NEAR_OK)
             return complain("sending a task", copy->near->near_status_text(status));
     }
-    if (copy->near->numa_pool_wait_idle(copy->pool, 60 * NEAR_SECOND, &why) != NEAR_OK)
+    if (copy->near->numa_pool_wait_idle(copy->pool, NEAR_FOREVER, &why) != NEAR_OK)
         return complain("waiting", why.message);
     printf("%s copy: %" PRIu64 " tasks on its default pool\n", copy->name, copy->ran);
     return copy->ran == TASK_COUNT || complain(copy->path, "not every task ran on a worker of its own");

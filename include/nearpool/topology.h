@@ -62,8 +62,8 @@ typedef struct near_topology_info {
     uint32_t basis;          /**< what it rests on: NEAR_BASIS_* (topology_memory.h) */
     uint32_t reserved;       /**< 0 */
     char basis_text[96];     /**< the same in words */
-    char doubt[192];         /**< of this machine: what the kernel says of nodes and /sys does not show; then no level
-                                  is strict. Empty: there is no such doubt */
+    char doubt[192];         /**< of this machine, or of the one that wrote the XML: what the kernel says of nodes and
+                                  /sys does not show; then no level is strict. Empty: there is no such doubt */
 } near_topology_info;
 
 /** One NUMA node. */

@@ -44,7 +44,7 @@ enum {
 
 /** Kinds of cores: near_cpu_info::core_kind. */
 enum {
-    NEAR_CORE_UNKNOWN = 0,     /**< the machine has one kind, or does not say */
+    NEAR_CORE_UNKNOWN = 0,     /**< the machine has one kind, or does not say; kinds by capacity are a tenth apart */
     NEAR_CORE_PERFORMANCE = 1, /**< of the fast kind */
     NEAR_CORE_EFFICIENT = 2    /**< of a kind that is slower and needs less power */
 };
@@ -55,7 +55,7 @@ enum {
     NEAR_BASIS_AFFINITY = 2,     /**< the process's affinity, because /sys does not show its CPUs, or contradicts it */
     NEAR_BASIS_MEMS_ALLOWED = 4, /**< Mems_allowed of /proc/self/status, because /sys shows no node */
     NEAR_BASIS_GETCPU = 8,       /**< getcpu(), for the same reason */
-    NEAR_BASIS_XML = 16,         /**< an hwloc XML file */
+    NEAR_BASIS_XML = 16,         /**< an hwloc XML file that does not say what it rests on itself, as ours do */
     NEAR_BASIS_SYNTHETIC = 32    /**< a synthetic description */
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Precompiled for the library: what nearly every file of it reads, for it is a quarter of the compiler's time. Files
-// include what they use all the same: clang-tidy reads them without this.
+// Precompiled for the library: what most of its files read, and takes long to. Each compiles without it all the same:
+// clang-tidy reads it so.
 #include <algorithm>
 #include <array>
 #include <atomic>

@@ -133,6 +133,9 @@ Target resolve_target(const Ports &ports, const Topology &topology, int32_t poli
         use_set(topology, true, &target);
         break;
     }
+    if (target.limit.reason == NEAR_REASON_NONE && !topology.doubt().empty()) {
+        target.limit = Enforcement::best_effort(NEAR_REASON_UNKNOWN_NODE, topology.doubt());
+    }
     if (target.weighted) {
         read_weights(ports, &target);
     } else {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two readers of devices.
+// Devices, by two readers, and where hwloc has one.
 #pragma once
 
 #include "topology/hwloc_handle.hpp"

@@ -49,6 +49,20 @@ void give_a_node(MachineFacts &facts, uint32_t number) {
     facts.synthetic_node = true;
 }
 
+void give_core_kinds(MachineFacts &facts, const std::map<uint64_t, std::vector<uint32_t>> &cpus_by_capacity) {
+    std::vector<uint32_t> efficient;
+    for (const auto &[capacity, cpus] : cpus_by_capacity) {
+        const uint64_t largest = cpus_by_capacity.rbegin()->first;
+        if (largest - capacity > largest / 10) {
+            efficient.insert(efficient.end(), cpus.begin(), cpus.end());
+        }
+    }
+    if (!efficient.empty()) {
+        facts.efficient_cpus = NumberSet(std::move(efficient));
+        facts.performance_cpus = facts.cpus.subtract(facts.efficient_cpus);
+    }
+}
+
 Done check_cpu_numbers(const std::vector<NumberRange> &cpus) {
     return check_numbers("CPU", cpus, cpu_number_limit, most_cpus);
 }

@@ -5,6 +5,7 @@
 #include "base/number_set.hpp"
 #include "topology/topology.hpp"
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -48,6 +49,10 @@ struct MachineFacts {
 
 // One node stands for a machine that shows none.
 void give_a_node(MachineFacts &facts, uint32_t number);
+
+// Where CPUs differ in capacity, the largest are the performance cores, and what lacks more than a tenth of that is
+// efficient: makers bin cores, and firmware rounds.
+void give_core_kinds(MachineFacts &facts, const std::map<uint64_t, std::vector<uint32_t>> &cpus_by_capacity);
 
 // NEAR_E_TOPOLOGY, with limit and value, where a number or their count is beyond limits.hpp.
 Done check_cpu_numbers(const std::vector<NumberRange> &cpus);

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <map>
 #include <optional>
 #include <type_traits>
+#include <utility>
 
 namespace nearpool {
 namespace {
@@ -25,6 +27,26 @@ std::string address_of(hwloc_obj_t pci) {
     const auto &at = pci->attr->pcidev;
     return PciAddress{at.domain, at.bus, at.dev, at.func}.text();
 }
+
+// The answer for what hangs on an object of the machine, sought once each: it takes a walk over the nodes.
+class Homes {
+public:
+    Homes(const Topology &topology, hwloc_topology_t with_devices) : topology_(topology), hwloc_(with_devices) {}
+
+    const NodeAnswer &of(hwloc_obj_t device) {
+        const auto [place, is_new] = answers_.try_emplace(hwloc_get_non_io_ancestor_obj(hwloc_, device));
+        if (is_new && place->first != nullptr) {
+            NodeAnswer said = next_to(topology_, numbers_of(place->first->nodeset), NEAR_NODE_SOURCE_PCI_ROOT);
+            place->second = said.nodes.empty() ? only_node(topology_) : std::move(said);
+        }
+        return place->second;
+    }
+
+private:
+    const Topology &topology_;
+    hwloc_topology_t hwloc_;
+    std::map<hwloc_obj_t, NodeAnswer> answers_;
+};
 
 // Of a tool of its driver's, which saw it work: hwloc keeps those in objects under the PCI device.
 bool is_of_accelerator(hwloc_obj_t object) {
@@ -44,9 +66,9 @@ bool is_gpu(hwloc_obj_t pci) {
 }
 
 // What the kernel and the GPU's tools call it.
-IoDevice gpu_of(const Topology &topology, hwloc_topology_t with_devices, hwloc_obj_t pci) {
+IoDevice gpu_of(Homes &homes, hwloc_obj_t pci) {
     const std::string address = address_of(pci);
-    IoDevice gpu{NEAR_DEVICE_GPU, address, address, {}, hwloc_node(topology, with_devices, pci)};
+    IoDevice gpu{NEAR_DEVICE_GPU, address, address, {}, homes.of(pci)};
     for (hwloc_obj_t child = pci->io_first_child; child != nullptr; child = child->next_sibling) {
         if (child->name != nullptr && std::strncmp(child->name, "card", 4) == 0) {
             gpu.name = child->name;
@@ -82,20 +104,16 @@ int32_t kind_of(hwloc_obj_t device) { // 0: none of ours
 } // namespace
 
 NodeAnswer hwloc_node(const Topology &topology, hwloc_topology_t with_devices, hwloc_obj_t device) {
-    hwloc_obj_t home = device == nullptr ? nullptr : hwloc_get_non_io_ancestor_obj(with_devices, device);
-    if (home == nullptr) {
-        return {};
-    }
-    NodeAnswer said = next_to(topology, numbers_of(home->nodeset), NEAR_NODE_SOURCE_PCI_ROOT);
-    return said.nodes.empty() ? only_node(topology) : said;
+    return device == nullptr ? NodeAnswer{} : Homes(topology, with_devices).of(device);
 }
 
 std::vector<IoDevice> hwloc_devices(const Topology &topology, hwloc_topology_t with_devices) {
+    Homes homes(topology, with_devices);
     std::vector<IoDevice> devices;
     for (hwloc_obj_t pci = hwloc_get_next_pcidev(with_devices, nullptr); pci != nullptr;
          pci = hwloc_get_next_pcidev(with_devices, pci)) {
         if (is_gpu(pci)) {
-            devices.push_back(gpu_of(topology, with_devices, pci));
+            devices.push_back(gpu_of(homes, pci));
         }
     }
     for (hwloc_obj_t device = hwloc_get_next_osdev(with_devices, nullptr); device != nullptr;
@@ -103,7 +121,7 @@ std::vector<IoDevice> hwloc_devices(const Topology &topology, hwloc_topology_t w
         hwloc_obj_t pci = pci_of(device);
         const int32_t kind = pci == nullptr || device->name == nullptr ? 0 : kind_of(device);
         if (kind != 0) {
-            devices.push_back({kind, device->name, address_of(pci), {}, hwloc_node(topology, with_devices, pci)});
+            devices.push_back({kind, device->name, address_of(pci), {}, homes.of(pci)});
         }
     }
     return devices;

@@ -156,15 +156,29 @@ void read_cpus(hwloc_topology_t topology, MachineFacts &facts) {
              [&](hwloc_obj_t package) { facts.packages.push_back(numbers_of(package->cpuset)); });
 }
 
-// Of several kinds hwloc ranks the most efficient first, the fastest last.
+// By their capacity, as from /sys. Without it hwloc's rank says: the last is the fastest.
 void read_core_kinds(hwloc_topology_t topology, MachineFacts &facts) {
-    const int count = hwloc_cpukinds_get_nr(topology, 0);
-    for (int kind = 0; count > 1 && kind < count; kind++) {
-        const HwlocBitmap cpus((NumberSet()));
-        int efficiency = -1;
-        if (cpukind_of(topology, kind, cpus.get(), &efficiency) && efficiency >= 0) {
-            NumberSet &set = kind == count - 1 ? facts.performance_cpus : facts.efficient_cpus;
-            set = set.unite(numbers_of(cpus.get()));
+    std::vector<CpuKind> kinds;
+    for (int number = 0; number < hwloc_cpukinds_get_nr(topology, 0); number++) {
+        if (std::optional<CpuKind> kind = cpukind_of(topology, number)) {
+            kinds.push_back(std::move(*kind));
+        }
+    }
+    std::map<uint64_t, std::vector<uint32_t>> by_capacity;
+    bool all_have_one = true;
+    for (const CpuKind &kind : kinds) {
+        std::vector<uint32_t> &cpus = by_capacity[kind.capacity.value_or(0)];
+        cpus.insert(cpus.end(), kind.cpus.begin(), kind.cpus.end());
+        all_have_one = all_have_one && kind.capacity;
+    }
+    if (all_have_one) {
+        give_core_kinds(facts, by_capacity);
+        return;
+    }
+    for (std::size_t i = 0; kinds.size() > 1 && i < kinds.size(); i++) {
+        if (kinds[i].efficiency >= 0) {
+            NumberSet &set = i == kinds.size() - 1 ? facts.performance_cpus : facts.efficient_cpus;
+            set = set.unite(kinds[i].cpus);
         }
     }
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <hwloc/cpukinds.h>
 #include <map>
+#include <string_view>
 
 namespace nearpool {
 namespace {
@@ -19,6 +20,8 @@ constexpr const char *memory_side_cache = "NearpoolMemorySideCache"; // bytes
 constexpr const char *distances = "NearpoolDistances";               // a row, where hwloc has no matrix
 constexpr const char *page_size = "NearpoolPageSize";                // bytes
 constexpr const char *basis = "NearpoolBasis";
+constexpr uint64_t all_bases = NEAR_BASIS_SYSFS | NEAR_BASIS_AFFINITY | NEAR_BASIS_MEMS_ALLOWED | NEAR_BASIS_GETCPU |
+                               NEAR_BASIS_XML | NEAR_BASIS_SYNTHETIC;
 constexpr const char *doubt = "NearpoolDoubt";
 constexpr const char *synthetic_node = "NearpoolSyntheticNode";
 constexpr const char *packages = "NearpoolPackages"; // of each CPU, by ascending numbers, an index; so are the next two
@@ -155,6 +158,12 @@ std::vector<NumberSet> sets_of(const std::map<uint64_t, std::vector<uint32_t>> &
     return sets;
 }
 
+// Not from a file's word alone: what we would not have written is nothing.
+std::string sentence(const std::string &text) {
+    const bool plain = std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+    return plain && text.size() < sizeof near_topology_info::doubt ? text : std::string();
+}
+
 void read_groups(hwloc_obj_t root, MachineFacts &facts) {
     const std::optional<std::string> of_caches = text_of(root, caches);
     if (!of_caches) {
@@ -224,9 +233,9 @@ bool read_node_info(hwloc_obj_t object, const NumberSet &cpus, const NumberSet &
 void read_machine_info(hwloc_topology_t hwloc, MachineFacts &facts) {
     hwloc_obj_t root = hwloc_get_root_obj(hwloc);
     facts.page_bytes = number_of(root, page_size).value_or(facts.page_bytes);
-    facts.basis = static_cast<uint32_t>(number_of(root, basis).value_or(facts.basis));
+    facts.basis = static_cast<uint32_t>(number_of(root, basis).value_or(facts.basis) & all_bases);
     facts.synthetic_node = number_of(root, synthetic_node).value_or(0) == 1;
-    facts.doubt = text_of(root, doubt).value_or("");
+    facts.doubt = sentence(text_of(root, doubt).value_or(""));
     read_groups(root, facts);
     const NumberSet performance = set_of(root, performance_cpus, facts.cpus).value_or(NumberSet());
     if (!performance.empty()) {
@@ -241,12 +250,37 @@ void read_machine_info(hwloc_topology_t hwloc, MachineFacts &facts) {
     }
 }
 
-bool cpukind_of(hwloc_topology_t hwloc, int kind, hwloc_bitmap_t cpus, int *efficiency) {
+std::optional<CpuKind> cpukind_of(hwloc_topology_t hwloc, int number) {
+    const HwlocBitmap cpus((NumberSet()));
+    CpuKind kind;
+    std::optional<std::string> capacity;
+    const auto take = [&](const char *name, const char *value) {
+        if (std::string_view(name) == "LinuxCapacity") {
+            capacity = value;
+        }
+    };
+    const auto which = static_cast<unsigned>(number);
 #if HWLOC_API_VERSION >= 0x00030000
-    return hwloc_cpukinds_get_info(hwloc, static_cast<unsigned>(kind), cpus, efficiency, nullptr, 0) == 0;
+    hwloc_infos_s *infos = nullptr;
+    if (hwloc_cpukinds_get_info(hwloc, which, cpus.get(), &kind.efficiency, &infos, 0) != 0) {
+        return std::nullopt;
+    }
+    for (unsigned i = 0; infos != nullptr && i < infos->count; i++) {
+        take(infos->array[i].name, infos->array[i].value);
+    }
 #else
-    return hwloc_cpukinds_get_info(hwloc, static_cast<unsigned>(kind), cpus, efficiency, nullptr, nullptr, 0) == 0;
+    unsigned count = 0;
+    hwloc_info_s *infos = nullptr;
+    if (hwloc_cpukinds_get_info(hwloc, which, cpus.get(), &kind.efficiency, &count, &infos, 0) != 0) {
+        return std::nullopt;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        take(infos[i].name, infos[i].value);
+    }
 #endif
+    kind.cpus = numbers_of(cpus.get());
+    kind.capacity = capacity ? leading_number(*capacity) : std::nullopt;
+    return kind;
 }
 
 } // namespace nearpool

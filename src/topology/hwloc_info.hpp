@@ -19,7 +19,12 @@ void write_groups(hwloc_topology_t hwloc, const Topology &topology);
 bool read_node_info(hwloc_obj_t object, const NumberSet &cpus, const NumberSet &nodes, Node &node);
 void read_machine_info(hwloc_topology_t hwloc, MachineFacts &facts);
 
-// The CPUs of a kind of core and its rank (-1: not known). hwloc 3 changed the call.
-bool cpukind_of(hwloc_topology_t hwloc, int kind, hwloc_bitmap_t cpus, int *efficiency);
+// A kind of core. hwloc 3 changed the call.
+struct CpuKind {
+    NumberSet cpus;
+    int efficiency = -1; // the rank, from the most efficient to the fastest; -1: not known
+    std::optional<uint64_t> capacity;
+};
+std::optional<CpuKind> cpukind_of(hwloc_topology_t hwloc, int number);
 
 } // namespace nearpool

@@ -7,6 +7,10 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace nearpool {
 namespace {
@@ -103,35 +107,42 @@ std::optional<uint64_t> topology_number(const Reader &read, uint32_t cpu, const 
     return read.number(cpu_folder(cpu) + "/topology/" + file); // -1, not known, is no number
 }
 
-// Where no file lists a CPU's siblings, those of the same numbers are. Cores are numbered within their package.
-template <class Key>
-void add_groups_by_number(const NumberSet &cpus, std::vector<NumberSet> &groups, const Key &key_of) {
-    std::vector<uint32_t> grouped;
+// Where no file lists a CPU's siblings, those with the same numbers are. Some kernels number within what the files of
+// `within` number, which others do not have; without those of `needed` nothing is said.
+void add_by_numbers(const Reader &read, const NumberSet &cpus, const Names &within, const Names &needed,
+                    std::vector<NumberSet> &groups) {
+    using Numbers = std::vector<uint64_t>;
+    const auto numbers_of = [&](uint32_t cpu) {
+        Numbers numbers;
+        for (const char *file : needed) {
+            numbers.push_back(topology_number(read, cpu, file).value_or(UINT64_MAX));
+            if (numbers.back() == UINT64_MAX) {
+                return Numbers();
+            }
+        }
+        for (const char *file : within) {
+            numbers.push_back(topology_number(read, cpu, file).value_or(UINT64_MAX));
+        }
+        return numbers;
+    };
+    std::vector<uint32_t> listed;
     for (const NumberSet &group : groups) {
-        grouped.insert(grouped.end(), group.begin(), group.end());
+        listed.insert(listed.end(), group.begin(), group.end());
     }
-    std::map<std::decay_t<decltype(*key_of(0))>, std::vector<uint32_t>> by_number;
-    for (const uint32_t cpu : cpus.subtract(NumberSet(std::move(grouped)))) {
-        if (const auto key = key_of(cpu)) {
-            by_number[*key].push_back(cpu);
+    std::map<Numbers, std::vector<uint32_t>> unlisted;
+    for (const uint32_t cpu : cpus.subtract(NumberSet(std::move(listed)))) {
+        unlisted[numbers_of(cpu)].push_back(cpu);
+    }
+    unlisted.erase(Numbers());
+    for (std::size_t i = 0; !unlisted.empty() && i < groups.size(); i++) {
+        if (const auto same = unlisted.find(numbers_of(groups[i][0])); same != unlisted.end()) {
+            groups[i] = groups[i].unite(NumberSet(std::move(same->second)));
+            unlisted.erase(same);
         }
     }
-    for (auto &[key, members] : by_number) {
+    for (auto &[numbers, members] : unlisted) {
         groups.emplace_back(std::move(members));
     }
-}
-
-void add_packages_by_number(const Reader &read, MachineFacts &facts) {
-    add_groups_by_number(facts.cpus, facts.packages,
-                         [&](uint32_t cpu) { return topology_number(read, cpu, "physical_package_id"); });
-}
-
-void add_cores_by_number(const Reader &read, MachineFacts &facts) {
-    add_groups_by_number(facts.cpus, facts.cores, [&](uint32_t cpu) {
-        const auto package = topology_number(read, cpu, "physical_package_id");
-        const auto core = topology_number(read, cpu, "core_id");
-        return package && core ? std::optional(std::pair(*package, *core)) : std::nullopt;
-    });
 }
 
 // AMD's processors of family 15h list the two cores of a module as siblings, each with a number of its own.
@@ -194,8 +205,7 @@ std::vector<CacheGroup> read_caches(const Reader &read, const NumberSet &cpus) {
     return groups;
 }
 
-// Arm's kernels give each CPU a capacity; where they differ, the largest are the performance cores. One that lacks a
-// tenth or less of the largest is of the same kind: makers bin cores, and firmware rounds.
+// Arm's kernels give each CPU a capacity.
 void read_capacities(const Reader &read, MachineFacts &facts) {
     std::map<uint64_t, std::vector<uint32_t>> by_capacity;
     for (const uint32_t cpu : facts.cpus) {
@@ -205,16 +215,7 @@ void read_capacities(const Reader &read, MachineFacts &facts) {
         }
         by_capacity[*capacity].push_back(cpu);
     }
-    std::vector<uint32_t> efficient;
-    for (const auto &[capacity, cpus] : by_capacity) {
-        if (capacity < by_capacity.rbegin()->first / 10 * 9) {
-            efficient.insert(efficient.end(), cpus.begin(), cpus.end());
-        }
-    }
-    if (!efficient.empty()) {
-        facts.efficient_cpus = NumberSet(std::move(efficient));
-        facts.performance_cpus = facts.cpus.subtract(facts.efficient_cpus);
-    }
+    give_core_kinds(facts, by_capacity);
 }
 
 // Intel's hybrid processors have a counter unit for each kind of core, which lists its CPUs.
@@ -240,8 +241,9 @@ void read_sysfs_cpus(const Reader &read, MachineFacts &facts) {
                                         {"core_cpus_list", "thread_siblings_list", "core_cpus", "thread_siblings"}));
     facts.packages =
         read_groups(read, facts.cpus, {"package_cpus_list", "core_siblings_list", "package_cpus", "core_siblings"});
-    add_cores_by_number(read, facts);
-    add_packages_by_number(read, facts);
+    add_by_numbers(read, facts.cpus, {"drawer_id", "book_id", "die_id", "cluster_id"},
+                   {"physical_package_id", "core_id"}, facts.cores);
+    add_by_numbers(read, facts.cpus, {"drawer_id", "book_id"}, {"physical_package_id"}, facts.packages);
     facts.caches = read_caches(read, facts.cpus);
     read_core_kinds(read, facts);
 }

@@ -117,7 +117,25 @@ uint32_t allowed_cpus() {
     return static_cast<uint32_t>(CPU_COUNT(&set));
 }
 
-// One node that stands for several: a pool runs, and does not say strict.
+// All its pages are on the one node that is known, and "all nodes" are more.
+void expect_doubtful_memory() {
+    near_region_options options{};
+    options.struct_size = sizeof options;
+    options.policy = NEAR_POLICY_INTERLEAVE;
+    options.prefault = NEAR_PREFAULT_ON_NODE;
+    near_region *region = nullptr;
+    ASSERT_EQ(near_region_create(nullptr, std::size_t{1} << 20U, &options, &region, nullptr), NEAR_OK);
+    near_placement placement{};
+    placement.struct_size = sizeof placement;
+    EXPECT_EQ(near_region_placement(region, &placement, nullptr), NEAR_OK);
+    EXPECT_EQ(placement.level, NEAR_LEVEL_BEST_EFFORT);
+    EXPECT_NE(std::string(placement.reason).find("Mems_allowed"), std::string::npos) << placement.reason;
+    near_region_destroy(region);
+    options.strict = 1;
+    EXPECT_EQ(near_region_create(nullptr, std::size_t{1} << 20U, &options, &region, nullptr), NEAR_E_STRICT);
+}
+
+// One node that stands for several: a pool runs, a region is made, and neither says strict.
 void expect_doubt() {
     const near_topology_info info = machine_info();
     EXPECT_EQ(info.node_count, 1U);
@@ -139,6 +157,7 @@ void expect_doubt() {
     ASSERT_EQ(numa_pool_get_info(soft, &facts), NEAR_OK);
     EXPECT_EQ(facts.level, NEAR_LEVEL_BEST_EFFORT);
     EXPECT_NE(std::string(facts.reason).find("Mems_allowed"), std::string::npos) << facts.reason;
+    expect_doubtful_memory();
 }
 
 TEST(VmSysfs, AMaskedNodeFolderLeavesOneNodeInDoubt) {

@@ -133,6 +133,16 @@ TEST(Capabilities, OneNodeWithMemoryHasNowhereToMigrateAndStillIsStrict) {
     EXPECT_TRUE(found.get(NEAR_CAPABILITY_STRICT).available);
 }
 
+TEST(Capabilities, OneNodeThatStandsForHiddenOnesIsNotEnoughForStrict) {
+    MadeUpMachine world(MadeUpMachine::with_hidden_nodes());
+    for (const int32_t which : {NEAR_CAPABILITY_MULTIPLE_NODES, NEAR_CAPABILITY_MEMORY_BINDING}) {
+        const Capability answer = probed(world, which);
+        expect_missing(answer, NEAR_REASON_UNKNOWN_NODE);
+        EXPECT_NE(answer.text.find("Mems_allowed"), std::string::npos) << answer.text;
+    }
+    EXPECT_FALSE(probed(world, NEAR_CAPABILITY_STRICT).available);
+}
+
 TEST(Capabilities, LockingHasItsLimit) {
     MadeUpMachine world;
     world.machine.files().set("/proc/self/limits", "Limit  Soft Limit  Hard Limit  Units\n"

@@ -231,6 +231,24 @@ TEST(ScopedPin, StrictFailsWhenRefusedOrNotSeenAndTheThreadIsAsBefore) {
     EXPECT_FALSE(Pin::to_node(sandbox.ports(), topology, 5, true));
 }
 
+TEST(ScopedPin, ToTheOneNodeThatStandsForHiddenOnesIsNeverStrict) {
+    MadeUpMachine world(MadeUpMachine::with_hidden_nodes());
+    const Topology &topology = world.topology();
+    ASSERT_EQ(topology.nodes().size(), 1U);
+    const uint32_t node = topology.nodes()[0].number;
+    const auto refused = Pin::to_node(world.ports(), topology, node, true);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().status, NEAR_E_STRICT);
+    EXPECT_NE(refused.error().message.find("Mems_allowed"), std::string::npos) << refused.error().message;
+    Pin *soft = taken(Pin::to_node(world.ports(), topology, node, false));
+    EXPECT_EQ(achieved(soft).level, NEAR_LEVEL_BEST_EFFORT);
+    EXPECT_EQ(achieved(soft).reason, NEAR_REASON_UNKNOWN_NODE);
+    EXPECT_TRUE(Pin::release(soft));
+    Pin *cpus = taken(Pin::to_cpus(world.ports(), topology, {1}, true)); // names no node
+    EXPECT_EQ(achieved(cpus).level, NEAR_LEVEL_STRICT);
+    EXPECT_TRUE(Pin::release(cpus));
+}
+
 TEST(ScopedPin, OnATopologyOfAnotherMachineNothingIsPinned) {
     MadeUpMachine world;
     const Ref<const Topology> other = Topology::from_synthetic("numa:4 pu:4").take();

@@ -31,6 +31,14 @@ public:
                                  {8, {4, 5}, 0, {21, 30, 21, 10}, 0}});
     }
 
+    // The same with its nodes hidden, of which the kernel tells.
+    static fakes::SysfsTree with_hidden_nodes() {
+        fakes::SysfsTree tree = tree_of_four();
+        tree.allow("0-1,4-5,1030-1031", "0,2,5");
+        tree.remove_folder("/sys/devices/system/node");
+        return tree;
+    }
+
     const Ports &ports() const { return failing.ports(); }
 
     // As it is now; call again after a change of what is allowed.

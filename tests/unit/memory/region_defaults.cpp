@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which nodes a region takes that names none, and that a named one is taken whatever its kind.
+// Which nodes a region takes that names none, that a named one is taken whatever its kind, and what is said where nodes
+// are hidden.
 #include "memory/region.hpp"
+#include "memory/target.hpp"
 
+#include "fakes/fake_machine.hpp"
 #include "fakes/machines/shapes.hpp"
 #include "unit/topology/support.hpp"
 
@@ -48,6 +51,24 @@ TEST(RegionDefaults, GiveWayToTheNodeThatIsNamed) {
         options.node_count = 1;
         options.strict = 1;
         EXPECT_EQ(nodes_of(*topology, options), (std::vector<uint32_t>{node}));
+    }
+}
+
+TEST(RegionDefaults, AreBestEffortWhereNodesAreHidden) {
+    fakes::SysfsTree tree({{0, {0, 1}, 4096, {10, 20}, 0}, {1, {2, 3}, 4096, {20, 10}, 0}});
+    tree.allow("0-3", "0-1");
+    const auto limit_of = [&](int32_t policy) {
+        fakes::FakeMachine machine({{0, {0, 1}}, {1, {2, 3}}});
+        tree.fill(machine.files());
+        const auto topology = Topology::discover(machine.ports()).take();
+        return resolve_target(machine.ports(), *topology, policy, nodes_of(*topology, options_of(policy))).limit;
+    };
+    EXPECT_EQ(limit_of(NEAR_POLICY_INTERLEAVE).reason, NEAR_REASON_NONE);
+    tree.remove_folder("/sys/devices/system/node");
+    for (const int32_t policy : {NEAR_POLICY_INTERLEAVE, NEAR_POLICY_BIND, NEAR_POLICY_LOCAL}) {
+        const Enforcement limit = limit_of(policy);
+        EXPECT_EQ(limit.level, NEAR_LEVEL_BEST_EFFORT) << policy;
+        EXPECT_NE(limit.text.find("Mems_allowed"), std::string::npos) << policy << ": " << limit.text;
     }
 }
 

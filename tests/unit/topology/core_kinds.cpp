@@ -48,8 +48,29 @@ TEST(CoreKinds, OfCapacitiesThatHardlyDifferAreOne) {
         tree.set("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/cpu_capacity", capacities[cpu] + "\n");
     }
     EXPECT_EQ(kinds_of(*sysfs(tree)), "----");
-    tree.set("/sys/devices/system/cpu/cpu2/cpu_capacity", "500\n");
-    EXPECT_EQ(kinds_of(*sysfs(tree)), "ppep");
+    for (const auto &[capacity, kinds] :
+         {std::pair("922\n", "----"), std::pair("921\n", "ppep"), std::pair("0\n", "ppep")}) {
+        tree.set("/sys/devices/system/cpu/cpu2/cpu_capacity", capacity);
+        EXPECT_EQ(kinds_of(*sysfs(tree)), kinds) << capacity;
+    }
+    for (uint32_t cpu = 0; cpu < 4; cpu++) {
+        tree.set("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/cpu_capacity", cpu == 1 ? "3\n" : "2\n");
+    }
+    EXPECT_EQ(kinds_of(*sysfs(tree)), "epee");
+}
+
+// As hwloc writes what /sys says: a kind for each capacity.
+TEST(CoreKinds, OfXmlThatHasCapacitiesAreThoseOfTheCapacities) {
+    const auto kind = [](const std::string &cpus, const std::string &efficiency, const std::string &capacity) {
+        return "<cpukind cpuset=\"" + cpus + "\" forced_efficiency=\"" + efficiency +
+               "\">\n<info name=\"LinuxCapacity\" value=\"" + capacity + "\"/>\n</cpukind>\n";
+    };
+    const auto machine = [](const std::string &kinds) {
+        return fakes::xml_machine({{{0, 1, 2, 3}, {fakes::XmlNode{}}}}, kinds);
+    };
+    EXPECT_EQ(kinds_of(*xml(machine(kind("0x3", "0", "1010") + kind("0xc", "1", "1024")))), "----");
+    EXPECT_EQ(kinds_of(*xml(machine(kind("0x1", "0", "400") + kind("0x2", "1", "1010") + kind("0xc", "2", "1024")))),
+              "eppp");
 }
 
 TEST(CoreKinds, AreNotKnownWhereAllAreAlikeOrOneIsNotSaid) {

@@ -70,6 +70,44 @@ TEST(TopologyJson, HoldsEverythingAndParses) {
     EXPECT_TRUE(json["nodes"][0]["memory_side_cache_bytes"] == 0);
 }
 
+TEST(TopologyJson, AndTextSayKindsInitiatorsFiguresAndCaches) {
+    fakes::SysfsTree tree({{0, {0}, 1 << 20, {10, 20}, 0}, {1, {}, 1 << 20, {20, 10}, 0}});
+    const std::string node = "/sys/devices/system/node/node1";
+    tree.set(node + "/access1/initiators/node0/uevent", "");
+    tree.set(node + "/access1/initiators/write_bandwidth", "300000\n");
+    tree.set(node + "/access1/initiators/write_latency", "130\n");
+    tree.set(node + "/memory_side_cache/index1/size", "1048576\n");
+    tree.set("/proc/driver/nvidia/gpus/0009:01:00.0/numa_status", "Node: 1\n");
+    const auto topology = sysfs(tree);
+    const nlohmann::json json = nlohmann::json::parse(topology->json())["nodes"][1];
+    EXPECT_EQ(json["memory_kind"], "gpu");
+    EXPECT_EQ(json["kind_source"], "NVIDIA's driver");
+    EXPECT_EQ(json["memory_by_default"], false);
+    EXPECT_EQ(json["initiators"], nlohmann::json({0}));
+    EXPECT_EQ(json["memory_side_cache_bytes"], 1048576);
+    EXPECT_EQ(json["nearest_with_cpus"], 0);
+    const std::string text = topology->text();
+    EXPECT_NE(text.find("kind gpu (NVIDIA's driver), memory-side cache of 1 MiB, served by node 0, initiators 0\n"),
+              std::string::npos)
+        << text;
+    EXPECT_NE(text.find("from node 0 to the memory of node 1:, writes 300000 MiB/s 130 ns\n"), std::string::npos)
+        << text;
+}
+
+// As a matrix, and what is said of nodes once each.
+TEST(TopologyJson, OfAThousandNodesIsNoLongerThanItsDistances) {
+    constexpr uint32_t count = 1024;
+    std::vector<fakes::SysfsNodeFacts> nodes;
+    for (uint32_t number = 0; number < count; number++) {
+        nodes.push_back({number, {number}, 4096, std::vector<uint32_t>(count, 20), 0});
+        nodes.back().distances[number] = 10;
+    }
+    const auto topology = sysfs(fakes::SysfsTree(nodes));
+    ASSERT_EQ(topology->nodes().size(), std::size_t{count});
+    EXPECT_EQ(topology->link(1023, 1023).distance, 10U);
+    EXPECT_LT(topology->json().size(), std::size_t{5} << 20U);
+}
+
 TEST(TopologyJson, WritesNullForWhatIsNotKnown) {
     const nlohmann::json json = nlohmann::json::parse(synthetic("numa:2 pu:1")->json());
     EXPECT_TRUE(json["nodes"][0]["package"].is_null());

@@ -2,6 +2,8 @@
 // Files that are made to be expensive, or to name what a machine cannot have.
 #include "support.hpp"
 
+#include "support/limits.hpp"
+
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -54,7 +56,7 @@ TEST(HostileFiles, APipeAndAFileWithoutAnEndHangNobody) {
     ASSERT_EQ(::symlink("/dev/zero", distance.c_str()), 0);
     const pid_t child = ::fork();
     if (child == 0) {
-        ::alarm(60);
+        nearpool_test::limit_this_process();
         const auto refused = Topology::from_sysfs(real_ports(), folder.path());
         const bool right = !refused && refused.error().status == NEAR_E_TOPOLOGY &&
                            refused.error().message.find("1048576 bytes") != std::string::npos;

@@ -3,6 +3,8 @@
 // tell what it shows and how far it can be believed.
 #include "support.hpp"
 
+#include "fakes/machines/xml_machine.hpp"
+
 #include <cerrno>
 
 namespace nearpool::testing {
@@ -102,7 +104,7 @@ TEST(TopologyInDoubt, AMachineThatShowsAPartOfItsNodesIs) {
     EXPECT_TRUE(names(topology->doubt(), "/sys shows nodes 0")) << topology->doubt();
 }
 
-TEST(TopologyInDoubt, AnotherMachineNeverIs) {
+TEST(TopologyInDoubt, TheFilesOfAnotherMachineNeverAre) {
     SysfsTree tree = two_nodes();
     tree.remove_folder(system_folder + "/node");
     tree.allow("0-3", "0-3");
@@ -167,6 +169,24 @@ TEST(TopologyInDoubt, TheTextAndTheJsonSayIt) {
     const Result<std::string> written = topology->xml();
     ASSERT_TRUE(written);
     EXPECT_EQ(xml(written.value())->doubt(), topology->doubt());
+    EXPECT_EQ(xml(written.value())->json().substr(xml(written.value())->json().find("\"synthetic")),
+              topology->json().substr(topology->json().find("\"synthetic")));
+}
+
+// What no nearpool wrote is no doubt: it would be printed, copied and written again.
+TEST(TopologyInDoubt, OfAFileIsASentenceOfOurs) {
+    const auto read = [](const std::string &name, const std::string &value) {
+        std::string text = fakes::xml_machine({{{0, 1}, {fakes::XmlNode{}}}});
+        const std::string object = "allowed_nodeset=\"0x1\">\n";
+        text.insert(text.find(object) + object.size(), "<info name=\"" + name + "\" value=\"" + value + "\"/>\n");
+        return xml(text);
+    };
+    EXPECT_EQ(read("NearpoolDoubt", "a doubt")->doubt(), "a doubt");
+    for (const std::string &value : {std::string("two&#10;lines"), std::string("a\xc3\xa9"), std::string(192, 'x')}) {
+        EXPECT_EQ(read("NearpoolDoubt", value)->doubt(), "") << value;
+    }
+    EXPECT_EQ(read("NearpoolBasis", "64")->basis(), static_cast<uint32_t>(NEAR_BASIS_XML));
+    EXPECT_EQ(read("NearpoolBasis", "4294967297")->basis(), static_cast<uint32_t>(NEAR_BASIS_SYSFS));
 }
 
 } // namespace

@@ -148,6 +148,16 @@ TEST(MemoryKind, IsHwlocsSubtypeInXml) {
     }
 }
 
+// As on a Xeon Max in flat mode without DRAM: what is said of the memory counts, whoever has CPUs.
+TEST(MemoryKind, OfANodeWithCpusIsWhatIsSaidOfIt) {
+    fakes::XmlNode only;
+    only.subtype = "HBM";
+    const auto topology = xml(fakes::xml_machine({{{0, 1}, {only}}}));
+    expect_kind(*topology, 0, NEAR_MEMORY_HBM, NEAR_KIND_SOURCE_HWLOC);
+    EXPECT_EQ(cpus_of(*topology, 0).text(), "0-1");
+    EXPECT_EQ(topology->default_memory_nodes(), (Numbers{0})) << "there is nothing else";
+}
+
 // hwloc 2.11 gives the nodes of GPUs the CPUs near them.
 TEST(MemoryKind, OfAGpuTakesTheCpusFromNobodyAlsoWhereItsNumberIsTheLowest) {
     fakes::XmlNode gpu;
@@ -167,6 +177,13 @@ TEST(MemoryKind, OfEightNodesForEachGpuIsTheGpus) {
         EXPECT_EQ(topology->nearest_with_cpus(node), 0U);
     }
     EXPECT_EQ(topology->default_memory_nodes(), (Numbers{0}));
+}
+
+// Trees that users record leave out what they think nobody reads.
+TEST(MemoryKind, OfEightNodesForEachGpuIsTheGpusAlsoWhereNoFileSaysTheMaker) {
+    SysfsTree tree = fakes::gh200();
+    tree.remove(fakes::grace_gpu_folder(0) + "/vendor");
+    expect_kind(*sysfs(tree), 1, NEAR_MEMORY_GPU, NEAR_KIND_SOURCE_GUESSED_FROM_GPUS);
 }
 
 TEST(MemoryKind, IsNotGuessedFromGpusOfAnotherMakerOrNumber) {

@@ -195,6 +195,32 @@ TEST(PartialSysfs, TheNumbersOfPackagesAndCoresStandForLists) {
     EXPECT_EQ(sysfs(tree)->counts().cores, 8U);
 }
 
+// Device trees number cores in each cluster, and have one package.
+TEST(PartialSysfs, CoresOfTheSameNumberInTwoClustersAreTwo) {
+    SysfsTree tree = two_nodes();
+    for (uint32_t cpu = 0; cpu < 8; cpu++) {
+        tree.remove(cpu_file(cpu, "topology/core_cpus_list"));
+        tree.set(cpu_file(cpu, "topology/physical_package_id"), "0\n");
+        tree.set(cpu_file(cpu, "topology/cluster_id"), cpu < 4 ? "0\n" : "1\n");
+        tree.set(cpu_file(cpu, "topology/core_id"), std::to_string(cpu % 4) + "\n");
+    }
+    EXPECT_EQ(sysfs(tree)->counts().cores, 8U);
+}
+
+TEST(PartialSysfs, ACpuWithoutListsIsInTheGroupOfItsNumber) {
+    SysfsTree tree = two_nodes();
+    for (uint32_t cpu = 0; cpu < 8; cpu++) {
+        tree.set(cpu_file(cpu, "topology/physical_package_id"), cpu < 4 ? "0\n" : "1\n");
+    }
+    tree.remove(cpu_file(3, "topology/package_cpus_list"));
+    for (const uint32_t cpu : {0U, 1U, 2U}) {
+        tree.set(cpu_file(cpu, "topology/package_cpus_list"), "0-2\n");
+    }
+    const auto topology = sysfs(tree);
+    EXPECT_EQ(topology->counts().packages, 2U);
+    EXPECT_EQ(topology->cpu(3)->package, topology->cpu(0)->package);
+}
+
 // Seen where a hypervisor renumbers CPUs.
 TEST(PartialSysfs, AListThatLacksItsOwnCpuIsNotThatCpus) {
     SysfsTree tree = two_nodes();

@@ -39,6 +39,15 @@ TEST(SyntheticTopology, WithoutANodeOneStandsForTheMachine) {
     EXPECT_EQ(topology->nodes()[0].cpus, topology->cpu_numbers());
 }
 
+TEST(SyntheticTopology, MoreNodesThanTheLimitAndNumbersBeyondItAreRefused) {
+    for (const char *text : {"numa:4097 pu:1", "numa:2(indexes=0,65536) pu:1", "numa:2(indexes=0,4294967295) pu:1",
+                             "numa:1 pu:2(indexes=0,1048576)"}) {
+        const auto refused = Topology::from_synthetic(text);
+        ASSERT_FALSE(refused) << text;
+        EXPECT_EQ(refused.error().status, NEAR_E_TOPOLOGY) << text;
+    }
+}
+
 TEST(SyntheticTopology, WithoutPackagesNoNodeHasOne) {
     const auto topology = synthetic("numa:2 pu:2");
     EXPECT_EQ(topology->counts().packages, 0U);

@@ -6,6 +6,9 @@
 #include "fakes/machines/memoryless_node.hpp"
 
 #include <cerrno>
+#include <cstdlib>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace nearpool::testing {
 namespace {
@@ -74,6 +77,39 @@ TEST(XmlTopology, WhatIsWrittenReadsBackTheSame) {
         Result<std::string> written = first->xml();
         ASSERT_TRUE(written) << written.error().message;
         EXPECT_EQ(xml(written.value())->text(), first->text());
+    }
+}
+
+TEST(XmlTopology, OfMoreThanTheLimitIsRefusedWhileItIsRead) {
+    const fakes::TemporaryFolder folder;
+    const std::string path = folder.write("machine.xml", fakes::hmat_xml);
+    ASSERT_EQ(::truncate(path.c_str(), (64 << 20) + 1), 0);
+    const auto refused = Topology::from_xml(real_ports(), path);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().status, NEAR_E_TOPOLOGY);
+    EXPECT_NE(refused.error().message.find("more than 67108864 bytes"), std::string::npos) << refused.error().message;
+}
+
+// hwloc would print that it lacks the component. In a child: the environment of the test program stays as it is.
+TEST(XmlTopology, IsNotReadWithAComponentOfHwlocsThatMayBeMissing) {
+    const fakes::TemporaryFolder folder;
+    const std::string path = folder.write("machine.xml", fakes::hmat_xml);
+    const auto status_with = [&](const char *components) {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            ::setenv("HWLOC_COMPONENTS", components, 1);
+            const auto read = Topology::from_xml(real_ports(), path);
+            ::_exit(read ? 0 : read.error().message.find("HWLOC_COMPONENTS") != std::string::npos ? 3 : 1);
+        }
+        int status = 0;
+        EXPECT_EQ(::waitpid(child, &status, 0), child);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    };
+    for (const char *components : {"", "-gl,-cuda", "xml,stop", "linux,synthetic,no_os"}) {
+        EXPECT_EQ(status_with(components), 0) << components;
+    }
+    for (const char *components : {"cuda", "-gl,nosuch", "xml,opencl"}) {
+        EXPECT_EQ(status_with(components), 3) << components;
     }
 }
 
