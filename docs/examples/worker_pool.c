@@ -57,7 +57,7 @@ static bool failed_with(const char *doing, near_status status) {
 }
 
 static bool out_of_memory(void) {
-    return failed_with("making the lists of tasks", NEAR_E_NOMEM);
+    return failed_with("asking for memory", NEAR_E_NOMEM);
 }
 
 static uint64_t now_ns(void) {
@@ -123,26 +123,19 @@ static near_status add_block(void *data) {
     return NEAR_OK;
 }
 
-static bool print_machine(void) {
-    near_topology_info machine = {.struct_size = sizeof machine};
-    near_status status = near_topology_get_info(NULL, &machine);
-    if (status != NEAR_OK)
-        return failed_with("reading this machine", status);
-    printf("machine\n");
-    printf("  nodes            %" PRIu32 "%s\n", machine.node_count,
-           machine.synthetic_node ? " (the machine shows none; one stands for all of it)" : "");
-    printf("  packages         %" PRIu32 "\n", machine.package_count);
-    printf("  CPUs             %" PRIu32 ", of which %" PRIu32 " allowed\n", machine.cpu_count, machine.allowed_cpus);
-    for (size_t i = 0; i < near_topology_node_count(NULL); i++) {
-        near_node_info node = {.struct_size = sizeof node};
-        status = near_topology_node_info(NULL, near_topology_node_at(NULL, i), &node);
-        if (status != NEAR_OK)
-            return failed_with("reading a node", status);
-        printf("  node %-11" PRIu32 " %" PRIu32 " CPUs, %" PRIu64 " MiB of %s%s\n", node.node, node.cpu_count,
-               node.memory_bytes >> 20, near_memory_kind_name(node.memory_kind),
-               node.memory_allowed ? "" : " (outside the cpuset)");
-    }
-    return true;
+/* Nodes, the kinds of their memory, how far they are from each other, and what else the machine says of itself. */
+static bool print_machine(struct example *self) {
+    size_t bytes = 0;
+    if (near_topology_format(NULL, NEAR_FORMAT_TEXT, NULL, 0, &bytes, &self->why) != NEAR_OK)
+        return failed(self);
+    char *text = malloc(bytes);
+    if (text == NULL)
+        return out_of_memory();
+    bool done = near_topology_format(NULL, NEAR_FORMAT_TEXT, text, bytes, &bytes, &self->why) == NEAR_OK;
+    if (done)
+        printf("%s", text);
+    free(text);
+    return done || failed(self);
 }
 
 static bool print_missing(const near_capabilities *capabilities) {
@@ -151,7 +144,7 @@ static bool print_missing(const near_capabilities *capabilities) {
     near_status status = near_capabilities_missing(capabilities, missing, NEAR_CAPABILITY_COUNT, &missing_count);
     if (status != NEAR_OK)
         return failed_with("asking what is missing for strict mode", status);
-    printf("  strict mode      %s\n", missing_count == 0 ? "yes" : "no");
+    printf("strict mode        %s\n", missing_count == 0 ? "yes" : "no");
     for (size_t i = 0; i < missing_count; i++) {
         near_capability one = {.struct_size = sizeof one};
         status = near_capabilities_get(capabilities, missing[i], &one);
@@ -335,8 +328,8 @@ static bool report(const struct example *self) {
 }
 
 static bool run(struct example *self) {
-    return print_machine() && print_strict_mode(self) && make_pool(self) && print_pool(self) && place_buffers(self) &&
-           run_tasks(self) && shut_down(self) && report(self);
+    return print_machine(self) && print_strict_mode(self) && make_pool(self) && print_pool(self) &&
+           place_buffers(self) && run_tasks(self) && shut_down(self) && report(self);
 }
 
 /* The pool first: its tasks use what is freed after it. */
