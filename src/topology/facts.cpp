@@ -23,6 +23,16 @@ Done check_numbers(const char *what, const std::vector<NumberRange> &ranges, uin
     return {};
 }
 
+// From CPUs: what a device reaches says nothing of the memory beside them.
+uint64_t best_bandwidth(MachineFacts &facts, const Node &node) {
+    uint64_t best = 0;
+    for (const MemoryAccess &access : node.accesses) {
+        const Node *from = facts.node(access.from);
+        best = from != nullptr && !from->cpus.empty() ? std::max(best, access.read_mib_per_s) : best;
+    }
+    return best;
+}
+
 } // namespace
 
 NumberSet MachineFacts::node_numbers() const {
@@ -47,6 +57,24 @@ void give_a_node(MachineFacts &facts, uint32_t number) {
     whole.memory_bytes = facts.memory_bytes;
     facts.nodes.push_back(std::move(whole));
     facts.synthetic_node = true;
+}
+
+void guess_kinds(MachineFacts &facts) {
+    uint64_t usual = 0;
+    for (const Node &node : facts.nodes) {
+        usual = node.cpus.empty() ? usual : std::max(usual, best_bandwidth(facts, node));
+    }
+    for (Node &node : facts.nodes) {
+        const uint64_t bandwidth = best_bandwidth(facts, node);
+        if (!node.cpus.empty() || usual == 0 || bandwidth == 0 || node.memory.source != NEAR_KIND_SOURCE_NONE) {
+            continue;
+        }
+        if (bandwidth / 2 >= usual) {
+            node.memory = {NEAR_MEMORY_HBM, NEAR_KIND_SOURCE_GUESSED_FROM_HMAT};
+        } else if (bandwidth <= usual / 2) {
+            node.memory = {NEAR_MEMORY_UNKNOWN, NEAR_KIND_SOURCE_GUESSED_FROM_HMAT};
+        }
+    }
 }
 
 void give_core_kinds(MachineFacts &facts, const std::map<uint64_t, std::vector<uint32_t>> &cpus_by_capacity) {

@@ -50,6 +50,10 @@ struct MachineFacts {
 // One node stands for a machine that shows none.
 void give_a_node(MachineFacts &facts, uint32_t number);
 
+// The kind of memory-only nodes of which nobody says one, by their bandwidth against that of the fastest node with
+// CPUs: HBM reaches several times that of the DRAM beside it, and what hangs on a link a fraction.
+void guess_kinds(MachineFacts &facts);
+
 // Where CPUs differ in capacity, the largest are the performance cores, and what lacks more than a tenth of that is
 // efficient: makers bin cores, and firmware rounds.
 void give_core_kinds(MachineFacts &facts, const std::map<uint64_t, std::vector<uint32_t>> &cpus_by_capacity);

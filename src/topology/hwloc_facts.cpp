@@ -334,6 +334,7 @@ Result<MachineFacts> read_hwloc(hwloc_topology_t topology) {
     for (Node &node : facts.nodes) {
         guess_initiators(node);
     }
+    guess_kinds(facts); // of XML that we wrote no more than was guessed then: the figures are the same
     facts.allowed_cpus = numbers_of(hwloc_topology_get_allowed_cpuset(topology));
     facts.allowed_nodes = numbers_of(hwloc_topology_get_allowed_nodeset(topology));
     read_machine_info(topology, facts);

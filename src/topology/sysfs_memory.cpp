@@ -116,43 +116,13 @@ void read_tiers(const Reader &read, MachineFacts &facts) {
     }
 }
 
-// From CPUs: what a device reaches says nothing of the memory beside them.
-uint64_t best_bandwidth(MachineFacts &facts, const Node &node) {
-    uint64_t best = 0;
-    for (const MemoryAccess &access : node.accesses) {
-        const Node *from = facts.node(access.from);
-        best = from != nullptr && has_cpus(*from) ? std::max(best, access.read_mib_per_s) : best;
-    }
-    return best;
-}
-
-// Against the fastest node with CPUs: HBM reaches several times the bandwidth of the DRAM beside it, and what hangs on
-// a link a fraction.
-void guess_from_bandwidth(MachineFacts &facts) {
-    uint64_t usual = 0;
-    for (const Node &node : facts.nodes) {
-        usual = has_cpus(node) ? std::max(usual, best_bandwidth(facts, node)) : usual;
-    }
-    for (Node &node : facts.nodes) {
-        const uint64_t bandwidth = best_bandwidth(facts, node);
-        if (has_cpus(node) || usual == 0 || bandwidth == 0 || node.memory.source != NEAR_KIND_SOURCE_NONE) {
-            continue;
-        }
-        if (bandwidth / 2 >= usual) {
-            node.memory = {NEAR_MEMORY_HBM, NEAR_KIND_SOURCE_GUESSED_FROM_HMAT};
-        } else if (bandwidth <= usual / 2) {
-            node.memory = {NEAR_MEMORY_UNKNOWN, NEAR_KIND_SOURCE_GUESSED_FROM_HMAT};
-        }
-    }
-}
-
 } // namespace
 
 void read_sysfs_memory(const Reader &read, MachineFacts &facts) {
     read_nvidia(read, facts);
     read_dax(read, facts);
     guess_coherent_gpus(read, facts);
-    guess_from_bandwidth(facts); // before the tiers, which the kernel makes of the same figures
+    guess_kinds(facts); // before the tiers, which the kernel makes of the same figures
     read_tiers(read, facts);
 }
 

@@ -67,6 +67,12 @@ Result<XmlSet> read_cpus(const XmlElement &element, std::string_view attribute) 
     return *std::move(set);
 }
 
+// "3" of "Core:3"; nothing where no type stands before it.
+std::string_view after_type(std::string_view word) {
+    const std::size_t colon = std::min(word.find(':'), word.size());
+    return is_type(word.substr(0, colon)) ? word.substr(std::min(colon + 1, word.size())) : std::string_view();
+}
+
 } // namespace
 
 Done XmlDistances::open(const XmlElement &element) {
@@ -107,20 +113,15 @@ Done XmlDistances::open_numbers(const XmlElement &element) {
 // "10 20 " or, with types, "NUMANode:3 Core:7 ".
 Done XmlDistances::count_numbers(std::string_view text) {
     const bool typed = typed_ && in_indexes_;
-    while (!text.empty()) {
-        const std::size_t end = std::min(text.find(' '), text.size());
-        std::string_view number = text.substr(0, end);
-        if (typed) {
-            const std::size_t colon = std::min(number.find(':'), number.size());
-            const bool known = is_type(number.substr(0, colon));
-            number.remove_prefix(known ? std::min(colon + 1, number.size()) : number.size());
-        }
-        if (!number_of(number)) {
-            return refuse(numbers_line_, "\"%s\" in distances is not %s", shown(text.substr(0, end)).c_str(),
+    for (std::size_t begin = 0; begin < text.size();) {
+        const std::size_t end = std::min(text.find(' ', begin), text.size());
+        const std::string_view word = text.substr(begin, end - begin);
+        if (!number_of(typed ? after_type(word) : word)) {
+            return refuse(numbers_line_, "\"%s\" in distances is not %s", shown(word).c_str(),
                           typed ? "a type of object and a number, like Core:7" : "a number");
         }
         (in_indexes_ ? indexes_ : values_)++;
-        text.remove_prefix(std::min(end + 1, text.size()));
+        begin = end + 1;
     }
     return {};
 }

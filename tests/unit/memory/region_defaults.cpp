@@ -72,5 +72,16 @@ TEST(RegionDefaults, AreBestEffortWhereNodesAreHidden) {
     }
 }
 
+TEST(RegionDefaults, StandInForANodeWithoutMemoryIsNoGpusWhereThereIsAnother) {
+    fakes::SysfsTree tree(
+        {{0, {0, 1}, 0, {10, 15, 20}, 0}, {1, {}, 4096, {15, 10, 20}, 0}, {2, {2, 3}, 4096, {20, 20, 10}, 0}});
+    tree.set("/proc/driver/nvidia/gpus/0009:01:00.0/numa_status", "Node: 1\n");
+    fakes::FakeMachine machine({{0, {0, 1}, 0}, {1, {}}, {2, {2, 3}}});
+    tree.fill(machine.files());
+    const auto topology = Topology::discover(machine.ports()).take();
+    EXPECT_EQ(resolve_target(machine.ports(), *topology, NEAR_POLICY_PREFERRED, {0}).usable,
+              (std::vector<uint32_t>{2}));
+}
+
 } // namespace
 } // namespace nearpool::test

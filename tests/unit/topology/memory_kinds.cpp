@@ -3,6 +3,7 @@
 #include "support.hpp"
 
 #include "fakes/machines/grace.hpp"
+#include "fakes/machines/hmat.hpp"
 #include "fakes/machines/xml_machine.hpp"
 
 namespace nearpool::testing {
@@ -88,6 +89,14 @@ TEST(MemoryKind, IsGuessedFromABandwidthFarFromTheOthers) {
     expect_kind(*topology, 1, NEAR_MEMORY_HBM, NEAR_KIND_SOURCE_GUESSED_FROM_HMAT);
     expect_kind(*topology, 2, NEAR_MEMORY_UNKNOWN, NEAR_KIND_SOURCE_GUESSED_FROM_HMAT);
     EXPECT_EQ(topology->default_memory_nodes(), (Numbers{0, 2}));
+}
+
+TEST(MemoryKind, IsGuessedFromTheFiguresOfXmlToo) {
+    const auto topology = xml(fakes::hmat_xml);
+    expect_kind(*topology, 0, NEAR_MEMORY_DRAM, NEAR_KIND_SOURCE_CPUS);
+    expect_kind(*topology, 2, NEAR_MEMORY_HBM, NEAR_KIND_SOURCE_GUESSED_FROM_HMAT);
+    expect_kind(*topology, 3, NEAR_MEMORY_UNKNOWN, NEAR_KIND_SOURCE_GUESSED_FROM_HMAT);
+    EXPECT_EQ(topology->default_memory_nodes(), (Numbers{0, 1, 3}));
 }
 
 TEST(MemoryKind, IsNotGuessedFromABandwidthLikeTheOthersOrWithoutOthers) {
