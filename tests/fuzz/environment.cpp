@@ -7,6 +7,7 @@
 
 #include "cuda/loader.hpp"
 #include "fakes/machines/sysfs_tree.hpp"
+#include "fakes/machines/xml_machine.hpp"
 
 #include <nearpool/stream_pool_work.h>
 
@@ -112,6 +113,25 @@ void discover() {
     require(topology.value()->cpu_numbers() == NumberSet({0, 1, 2, 3}), "the CPUs are those of the kernel's files");
 }
 
+// hwloc reads it, unless the variables would have it print that it lacks a component.
+void read_xml() {
+    static const std::string text = [] {
+        fakes::XmlNode eighth;
+        eighth.number = 8;
+        return fakes::xml_machine({{{0, 1}, {fakes::XmlNode{}}}, {{2, 3}, {eighth}}});
+    }();
+    fakes::FakeFiles files;
+    files.set("/machine.xml", text);
+    const auto topology = Topology::from_xml(ports_with(files), "/machine.xml");
+    if (!topology) {
+        require(topology.error().message.find("HWLOC_COMPONENTS") != std::string::npos,
+                "XML is refused for its components alone: " + topology.error().message);
+        return;
+    }
+    require(topology.value()->node_numbers() == NumberSet{0, 8}, "the nodes are those of the XML");
+    require(topology.value()->cpu_numbers() == NumberSet({0, 1, 2, 3}), "the CPUs are those of the XML");
+}
+
 } // namespace
 
 void environment_variables(const uint8_t *data, std::size_t size) {
@@ -120,6 +140,7 @@ void environment_variables(const uint8_t *data, std::size_t size) {
     load_driver();
     plan_budget();
     discover();
+    read_xml();
     apply("");
 }
 
