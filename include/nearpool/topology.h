@@ -15,8 +15,8 @@
  * and near_topology_info::doubt say so.
  *
  * A description of a machine may have node numbers below 65 536, CPU numbers below 1 048 576, 4 096 nodes, 65 536 CPUs,
- * 64 MiB of XML, 1 MiB in one file of /sys, 256 MiB in all that are read. What has more is ::NEAR_E_TOPOLOGY, whose
- * sentence names limit and value.
+ * 64 MiB of XML, 1 MiB in one file of /sys, 256 MiB in all that are read; a synthetic one 16 384 CPUs, 65 536 objects,
+ * and indexes below 65 536. What has more is ::NEAR_E_TOPOLOGY, whose sentence names limit and value.
  */
 
 #include <nearpool/level.h>

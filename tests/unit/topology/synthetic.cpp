@@ -39,13 +39,21 @@ TEST(SyntheticTopology, WithoutANodeOneStandsForTheMachine) {
     EXPECT_EQ(topology->nodes()[0].cpus, topology->cpu_numbers());
 }
 
+// Before hwloc makes sets of half a gigabyte each, or hundreds of levels of thousands of objects.
 TEST(SyntheticTopology, MoreNodesThanTheLimitAndNumbersBeyondItAreRefused) {
-    for (const char *text : {"numa:4097 pu:1", "numa:2(indexes=0,65536) pu:1", "numa:2(indexes=0,4294967295) pu:1",
-                             "numa:1 pu:2(indexes=0,1048576)"}) {
+    std::string levels = "pack:8192";
+    for (int i = 0; i < 100; i++) {
+        levels += " group:1";
+    }
+    for (const std::string &text :
+         {std::string("numa:4097 pu:1"), std::string("numa:2(indexes=0,65536) pu:1"),
+          std::string("numa:2(indexes=0,4294967295) pu:1"), std::string("numa:1 pu:2(indexes=0,1048576)"),
+          std::string("pack:2 [numa(memory=1GB indexes=0,99999999)] pu:2"), levels + " pu:1"}) {
         const auto refused = Topology::from_synthetic(text);
         ASSERT_FALSE(refused) << text;
         EXPECT_EQ(refused.error().status, NEAR_E_TOPOLOGY) << text;
     }
+    EXPECT_EQ(synthetic("numa:2(indexes=3,65535) pu:1")->node_numbers(), (NumberSet{3, 65535}));
 }
 
 TEST(SyntheticTopology, WithoutPackagesNoNodeHasOne) {
