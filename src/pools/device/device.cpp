@@ -6,6 +6,7 @@
 #include "cuda/current.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace nearpool::device {
 
@@ -22,7 +23,7 @@ Result<CUcontext> some(CUcontext context, const char *call) {
 } // namespace
 
 Device::Device(Loader &loader, const Driver &driver, Facts facts, DeviceNode node, bool own_context)
-    : loader_(loader), driver_(driver), facts_(std::move(facts)), node_(node), own_context_(own_context) {}
+    : loader_(loader), driver_(driver), facts_(std::move(facts)), node_(std::move(node)), own_context_(own_context) {}
 
 Device::~Device() {
     CUcontext context = context_.load(std::memory_order_relaxed);
