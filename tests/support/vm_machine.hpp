@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// For tests that run inside the machines of tests/vm, and are skipped elsewhere.
+// For tests that run inside the machines of tests/vm alone, or outside of them alone.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -8,6 +8,13 @@
 #include <cstdlib>
 #include <sched.h>
 #include <string>
+
+// In a virtual machine, where all is slow, what is made up proves nothing more than on its host.
+#define SKIP_IN_A_VM()                                                                                                 \
+    if (!nearpool_test::machine().empty()) {                                                                           \
+        GTEST_SKIP() << "[host] runs on the host of the virtual machine";                                              \
+    }                                                                                                                  \
+    static_cast<void>(0)
 
 #define NEEDS_A_MACHINE()                                                                                              \
     if (nearpool_test::machine().empty()) {                                                                            \

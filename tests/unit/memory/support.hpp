@@ -4,6 +4,7 @@
 
 #include "fakes/ports.hpp"
 #include "memory/region.hpp"
+#include "support/vm_machine.hpp"
 #include "sys/constants.hpp"
 
 #include <gtest/gtest.h>
@@ -16,12 +17,6 @@
 #include <vector>
 
 namespace nearpool::test {
-
-// In a virtual machine, where all is slow, what is made up proves nothing more than on its host.
-#define SKIP_IN_A_VM()                                                                                                 \
-    if (std::getenv("NEARPOOL_VM_MACHINE") != nullptr) {                                                               \
-        GTEST_SKIP() << "[host] runs on the host of the virtual machine";                                              \
-    }
 
 // The kernel's own account of such a machine, from which this_machine() topologies are read.
 inline void write_sysfs(fakes::FakeFiles *files, const std::vector<fakes::FakeNode> &nodes, const NumberSet &allowed) {

@@ -2,6 +2,7 @@
 #include "support.hpp"
 
 #include "fakes/machines/hmat.hpp"
+#include "support/vm_machine.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -96,6 +97,7 @@ TEST(TopologyJson, AndTextSayKindsInitiatorsFiguresAndCaches) {
 
 // As a matrix, and what is said of nodes once each.
 TEST(TopologyJson, OfAThousandNodesIsNoLongerThanItsDistances) {
+    SKIP_IN_A_VM();
     constexpr uint32_t count = 1024;
     std::vector<fakes::SysfsNodeFacts> nodes;
     for (uint32_t number = 0; number < count; number++) {

@@ -12,6 +12,7 @@
 #include "fakes/machines/four_nodes.hpp"
 #include "fakes/machines/hmat.hpp"
 #include "fakes/machines/memoryless_node.hpp"
+#include "support/vm_machine.hpp"
 
 namespace nearpool::testing {
 namespace {
@@ -116,6 +117,7 @@ TEST(XmlCheck, MoreNodesThanTheLimitAreRefused) {
 
 // More CPUs than that do not fit in a file of 64 MiB in hwloc's notation, so the objects are given one by one.
 TEST(XmlCheck, MoreCpusThanTheLimitAreRefused) {
+    SKIP_IN_A_VM();
     const auto open = [](XmlObjects &objects, const std::string &type, const std::string &number,
                          const std::string &cpus) {
         return objects.open(
