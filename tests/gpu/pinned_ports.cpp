@@ -3,6 +3,7 @@
 // the driver is the fake one.
 #include "gpu/pinned_support.hpp"
 #include "pools/pinned/cache.hpp"
+#include "unit/machine/support.hpp"
 #include "unit/memory/support.hpp"
 
 #include <algorithm>
@@ -346,6 +347,19 @@ TEST_F(PinnedPortsScript, ANodeWithoutRoomSpillsAndIsStrictlyRefused) {
     site.trim();
     EXPECT_EQ(site.world.machine.nodes().room(1), pages / 4) << "pages of the node were kept";
     EXPECT_EQ(site.world.machine.nodes().kills(), 0U);
+}
+
+// All pages are seen on the node; of the machine others are hidden, so that its number may be another's.
+TEST_F(PinnedPortsScript, WhereNodesAreHiddenNothingIsStrict) {
+    Site site(topology_, devices_);
+    const pinned::Block *block = site.allocate(wish());
+    ASSERT_NE(block, nullptr) << site.error.message;
+    ASSERT_EQ(site.placement(*block).level, NEAR_LEVEL_STRICT) << site.placement(*block).reason;
+    nearpool::testing::MadeUpMachine hiding(nearpool::testing::MadeUpMachine::with_hidden_nodes());
+    const nearpool::Census census = block->memory->look(site.cache->site(), block->data, bytes);
+    const near_placement report = block->memory->describe(hiding.topology(), census, block->data, bytes);
+    EXPECT_EQ(report.level, NEAR_LEVEL_BEST_EFFORT);
+    EXPECT_NE(std::string(report.reason).find("Mems_allowed"), std::string::npos) << report.reason;
 }
 
 } // namespace

@@ -75,7 +75,8 @@ Enforcement Memory::verdict(const Topology &topology, const Census &census) cons
         return Enforcement::best_effort(NEAR_REASON_NOT_LOCKED, "all pages are near now; this device's driver does not "
                                                                 "lock them, and nothing binds them");
     }
-    return Enforcement::strict();
+    return topology.doubt().empty() ? Enforcement::strict()
+                                    : Enforcement::best_effort(NEAR_REASON_UNKNOWN_NODE, topology.doubt());
 }
 
 near_placement Memory::describe(const Topology &topology, const Census &census, const char *data,
