@@ -3,10 +3,10 @@
 #include "topology/sysfs.hpp"
 
 #include "base/text.hpp"
+#include "topology/claims.hpp"
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
@@ -18,51 +18,6 @@ namespace {
 constexpr uint64_t kibibyte = 1024;
 
 using Names = std::initializer_list<const char *>;
-
-// Splits CPUs into groups that do not overlap: a CPU that nobody has claimed yet claims those of its list that nobody
-// has. So only one file of each group is read, and files that contradict each other (they list CPUs that are offline,
-// or were read while CPUs came and went) cost nobody his group. Takes time linear in CPUs and ranges (union-find with
-// path halving: Tarjan and van Leeuwen, "Worst-case analysis of set union algorithms", 1984).
-class Claims {
-public:
-    explicit Claims(const NumberSet &cpus) : cpus_(cpus), next_(cpus.size() + 1) {
-        std::iota(next_.begin(), next_.end(), std::size_t{0});
-    }
-
-    bool is_free(std::size_t place) { return free_from(place) == place; }
-
-    // What is free of `ranges`, and the CPU at `place`, which must be free.
-    NumberSet claim(std::size_t place, const std::vector<NumberRange> &ranges) {
-        std::vector<uint32_t> group;
-        take(place, group);
-        for (const NumberRange &range : ranges) {
-            const auto begin = std::lower_bound(cpus_.begin(), cpus_.end(), range.first);
-            for (std::size_t i = free_from(static_cast<std::size_t>(begin - cpus_.begin()));
-                 i < cpus_.size() && cpus_[i] <= range.last; i = free_from(i)) {
-                take(i, group);
-            }
-        }
-        return NumberSet(std::move(group));
-    }
-
-private:
-    void take(std::size_t place, std::vector<uint32_t> &group) {
-        group.push_back(cpus_[place]);
-        next_[place] = place + 1;
-    }
-
-    // The first place from here on that is free; the end is.
-    std::size_t free_from(std::size_t place) {
-        while (next_[place] != place) {
-            next_[place] = next_[next_[place]];
-            place = next_[place];
-        }
-        return place;
-    }
-
-    const NumberSet &cpus_;
-    std::vector<std::size_t> next_;
-};
 
 std::string cpu_folder(uint32_t cpu) {
     return "/sys/devices/system/cpu/cpu" + std::to_string(cpu);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What kind of memory each node has, from what the kernel and the GPU driver leave in files. No driver is asked: what
 // only it knows is in the device map.
+#include "topology/claims.hpp"
 #include "topology/limits.hpp"
 #include "topology/sysfs.hpp"
 
@@ -91,16 +92,16 @@ void read_tiers(const Reader &read, MachineFacts &facts) {
     std::vector<std::pair<uint32_t, NumberSet>> tiers;
     NumberSet usual;
     const NumberSet known = facts.node_numbers();
+    Claims claims(known); // a node is in one tier
     for (const std::string &name : read.list(folder)) {
         const std::optional<uint32_t> tier = number_after(name, prefix);
-        const NumberSet nodes = numbers_within(known, read.ranges(path_of({folder, name, "nodelist"})));
-        if (!tier || nodes.empty()) {
+        const NumberSet nodes = tier ? claims.claim(read.ranges(path_of({folder, name, "nodelist"}))) : NumberSet();
+        if (nodes.empty()) {
             continue;
         }
         tiers.emplace_back(*tier, nodes);
-        const bool with_cpus = std::any_of(facts.nodes.begin(), facts.nodes.end(), [&](const Node &node) {
-            return has_cpus(node) && nodes.contains(node.number);
-        });
+        const bool with_cpus =
+            std::any_of(nodes.begin(), nodes.end(), [&](uint32_t node) { return has_cpus(*facts.node(node)); });
         if (with_cpus) {
             usual.add(*tier);
         }
