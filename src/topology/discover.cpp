@@ -5,6 +5,7 @@
 #include "topology/hwloc_info.hpp"
 #include "topology/limits.hpp"
 #include "topology/machine_xml.hpp"
+#include "topology/synthetic_check.hpp"
 #include "topology/sysfs.hpp"
 #include "topology/xml_check.hpp"
 
@@ -85,7 +86,8 @@ Result<Ref<const Topology>> Topology::from_xml(const Ports &ports, const std::st
 }
 
 Result<Ref<const Topology>> Topology::from_synthetic(const std::string &description) {
-    return from_text(Origin::synthetic, description, !names_a_node(description));
+    const Done checked = check_synthetic(description);
+    return checked ? from_text(Origin::synthetic, description, !names_a_node(description)) : checked.error();
 }
 
 Result<std::string> Topology::xml() const {

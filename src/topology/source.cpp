@@ -2,7 +2,6 @@
 #include "topology/source.hpp"
 
 #include "base/text.hpp"
-#include "topology/limits.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -64,67 +63,6 @@ Error refused_synthetic(int error_number, const std::string &text) {
                           shown(text).c_str(), shown(refused_word(text)).c_str());
 }
 
-constexpr uint64_t most_units = 16384; // twice what Linux can be built for; hwloc's time grows with the square
-constexpr uint64_t most_objects = 4 * most_units; // of all levels: each has sets as long as there are units
-constexpr uint64_t index_limit = node_number_limit;
-
-// What a description makes: the product of its counts, and the sum of the products down to each level. Saturates.
-struct Described {
-    uint64_t units = 1;
-    uint64_t objects = 1;
-};
-
-Described described(const std::string &text) {
-    Described made;
-    char closing = 0; // of the brackets that one is in: attributes, or memory beside the levels
-    for (std::size_t i = 0; i < text.size(); i++) {
-        if (closing == 0 && (text[i] == '(' || text[i] == '[')) {
-            closing = text[i] == '(' ? ')' : ']';
-        } else if (text[i] == closing) {
-            closing = 0;
-        }
-        if (text[i] == ':' && closing == 0) {
-            const uint64_t count = std::strtoull(text.c_str() + i + 1, nullptr, 0);
-            const bool fits = count == 0 || made.units <= most_objects / count;
-            made.units = fits ? made.units * count : most_objects + 1;
-            made.objects = std::min(made.objects + made.units, most_objects + 1);
-        }
-    }
-    return made;
-}
-
-// The largest number in the lists of "indexes=": hwloc's sets are as long as that is large.
-uint64_t largest_index(const std::string &text) {
-    static const std::string word = "indexes=";
-    uint64_t largest = 0;
-    for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) {
-        const std::size_t end = std::min(text.find_first_of(") ", at), text.size());
-        for (std::size_t i = text.find_first_of("0123456789", at); i < end; i = text.find_first_of("0123456789", i)) {
-            char *after = nullptr;
-            largest = std::max<uint64_t>(largest, std::strtoull(text.c_str() + i, &after, 0));
-            i = static_cast<std::size_t>(after - text.c_str());
-        }
-    }
-    return largest;
-}
-
-// Before hwloc makes it.
-Done check_synthetic(const std::string &text) {
-    const Described made = described(text);
-    if (made.units > most_units || made.objects > most_objects) {
-        return fail(NEAR_E_TOPOLOGY,
-                    "the synthetic description \"%s\" makes more than %llu processing units, or more than %llu objects",
-                    shown(text).c_str(), static_cast<unsigned long long>(most_units),
-                    static_cast<unsigned long long>(most_objects));
-    }
-    if (const uint64_t index = largest_index(text); index >= index_limit) {
-        return fail(NEAR_E_TOPOLOGY, "the synthetic description \"%s\" has the index %llu, and they must be below %llu",
-                    shown(text).c_str(), static_cast<unsigned long long>(index),
-                    static_cast<unsigned long long>(index_limit));
-    }
-    return {};
-}
-
 Done set_origin(hwloc_topology_t topology, Origin origin, const std::string &text) {
     if (origin == Origin::xml &&
         hwloc_topology_set_xmlbuffer(topology, text.c_str(), static_cast<int>(text.size() + 1)) < 0) {
@@ -132,9 +70,6 @@ Done set_origin(hwloc_topology_t topology, Origin origin, const std::string &tex
                               "hwloc refuses the XML of %zu bytes (it has to be what lstopo or "
                               "near_topology_format() wrote)",
                               text.size());
-    }
-    if (Done ok = origin == Origin::synthetic ? check_synthetic(text) : Done(); !ok) {
-        return ok;
     }
     if (origin == Origin::synthetic && hwloc_topology_set_synthetic(topology, text.c_str()) < 0) {
         return refused_synthetic(errno, text);
