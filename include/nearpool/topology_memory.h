@@ -44,7 +44,8 @@ enum {
 
 /** Kinds of cores: near_cpu_info::core_kind. */
 enum {
-    NEAR_CORE_UNKNOWN = 0,     /**< the machine has one kind, or does not say; kinds by capacity are a tenth apart */
+    NEAR_CORE_UNKNOWN = 0,     /**< the machine has one kind, or does not say. Capacities that differ by a tenth or less
+                                    are one kind */
     NEAR_CORE_PERFORMANCE = 1, /**< of the fast kind */
     NEAR_CORE_EFFICIENT = 2    /**< of a kind that is slower and needs less power */
 };

@@ -78,16 +78,16 @@ void guess_kinds(MachineFacts &facts) {
 }
 
 void give_core_kinds(MachineFacts &facts, const std::map<uint64_t, std::vector<uint32_t>> &cpus_by_capacity) {
+    std::vector<uint32_t> performance;
     std::vector<uint32_t> efficient;
     for (const auto &[capacity, cpus] : cpus_by_capacity) {
         const uint64_t largest = cpus_by_capacity.rbegin()->first;
-        if (largest - capacity > largest / 10) {
-            efficient.insert(efficient.end(), cpus.begin(), cpus.end());
-        }
+        std::vector<uint32_t> &kind = largest - capacity > largest / 10 ? efficient : performance;
+        kind.insert(kind.end(), cpus.begin(), cpus.end());
     }
     if (!efficient.empty()) {
         facts.efficient_cpus = NumberSet(std::move(efficient));
-        facts.performance_cpus = facts.cpus.subtract(facts.efficient_cpus);
+        facts.performance_cpus = NumberSet(std::move(performance));
     }
 }
 
