@@ -135,17 +135,24 @@ std::vector<uint32_t> numbers_in(const std::string &line) {
 }
 
 // One row of the distances: of the online nodes in ascending order, so that the n-th is not that of node n. Some
-// kernels list those that are only possible too.
+// kernels list those that are only possible too. Of a row of another length it is not known whose its numbers are.
 void read_distances(const Reader &read, uint32_t number, const NumberSet &online, const NumberSet &possible,
                     std::vector<uint32_t> &distances) {
-    const std::vector<uint32_t> row =
+    std::vector<uint32_t> row =
         numbers_in(read.text(node_folder + "/node" + std::to_string(number) + "/distance").value_or(""));
-    const NumberSet &listed = row.size() == possible.size() && possible.contains_all(online) ? possible : online;
-    for (std::size_t i = 0; i < listed.size(); i++) {
-        if (online.contains(listed[i])) {
-            distances.push_back(i < row.size() ? row[i] : 0);
+    if (row.size() != online.size() && row.size() == possible.size()) {
+        std::size_t kept = 0;
+        for (std::size_t i = 0; i < row.size(); i++) {
+            if (online.contains(possible[i])) {
+                row[kept++] = row[i];
+            }
         }
+        row.resize(kept);
     }
+    if (row.size() != online.size()) {
+        row.assign(online.size(), 0);
+    }
+    distances.insert(distances.end(), row.begin(), row.end());
 }
 
 // Some recorded machines lack the file `online`; the folders say the same, and those of CPUs have a file of that name.

@@ -136,6 +136,20 @@ TEST(Distances, AreNotBandwidths) {
     EXPECT_EQ(topology->link(0, 1).distance, 0U);
 }
 
+// Whose the numbers of such a row are is not known.
+TEST(Distances, OfARowOfAnotherLengthAreNotKnown) {
+    for (const char *row : {"10\n", "10 21 22\n", ""}) {
+        SysfsTree tree({{0, {0, 1}, 4096, {10, 20}, 0}, {3, {2, 3}, 4096, {21, 10}, 0}});
+        tree.set("/sys/devices/system/node/node0/distance", row);
+        tree.set("/sys/devices/system/node/possible", "0-2\n"); // lacks node 3
+        const auto topology = sysfs(tree);
+        EXPECT_EQ(topology->link(0, 0).distance, 0U) << row;
+        EXPECT_EQ(topology->link(0, 3).distance, 0U) << row;
+        EXPECT_EQ(topology->link(3, 0).distance, 21U) << row;
+        EXPECT_EQ(topology->distances_known(), Known::partly) << row;
+    }
+}
+
 // hwloc 1 wrote them as multiples of the local one.
 TEST(Distances, OfHwloc1Count) {
     const auto node = [](const std::string &number, const std::string &mask) {
