@@ -9,9 +9,6 @@
 #include "topology/sysfs.hpp"
 #include "topology/xml_check.hpp"
 
-#include <algorithm>
-#include <cctype>
-
 namespace nearpool {
 namespace {
 
@@ -23,14 +20,8 @@ Result<Ref<const Topology>> from_files(const Ports &ports, const std::string &ro
     return TopologyBuilder::build(facts.take(), TopologySource::of_files(ports.files, root));
 }
 
-// A description that names no NUMA level gets one node from hwloc.
-bool names_a_node(std::string description) {
-    std::transform(description.begin(), description.end(), description.begin(),
-                   [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
-    return description.find("numa") != std::string::npos || description.find("node") != std::string::npos;
-}
-
-Result<Ref<const Topology>> from_text(Origin origin, const std::string &text, bool synthetic_node) {
+// What describes no node gets one from hwloc.
+Result<Ref<const Topology>> from_text(Origin origin, const std::string &text, bool has_node) {
     Result<HwlocHandle> loaded = load_hwloc(origin, text, false);
     if (!loaded) {
         return loaded.error();
@@ -39,7 +30,7 @@ Result<Ref<const Topology>> from_text(Origin origin, const std::string &text, bo
     if (!facts) {
         return facts.error();
     }
-    facts.value().synthetic_node = facts.value().synthetic_node || synthetic_node;
+    facts.value().synthetic_node = facts.value().synthetic_node || (!has_node && facts.value().nodes.size() == 1);
     if (facts.value().basis == 0) {
         facts.value().basis = origin == Origin::xml ? NEAR_BASIS_XML : NEAR_BASIS_SYNTHETIC;
     }
@@ -78,7 +69,8 @@ Result<Ref<const Topology>> Topology::from_xml(const Ports &ports, const std::st
         return text.error();
     }
     const Done checked = check_hwloc_xml(text.value());
-    Result<Ref<const Topology>> made = checked ? from_text(Origin::xml, text.value(), false) : checked.error();
+    const bool has_node = text.value().find("NUMANode") != std::string::npos;
+    Result<Ref<const Topology>> made = checked ? from_text(Origin::xml, text.value(), has_node) : checked.error();
     if (!made) {
         made.error().message = path + ": " + made.error().message;
     }
@@ -87,7 +79,7 @@ Result<Ref<const Topology>> Topology::from_xml(const Ports &ports, const std::st
 
 Result<Ref<const Topology>> Topology::from_synthetic(const std::string &description) {
     const Done checked = check_synthetic(description);
-    return checked ? from_text(Origin::synthetic, description, !names_a_node(description)) : checked.error();
+    return checked ? from_text(Origin::synthetic, description, names_a_node(description)) : checked.error();
 }
 
 Result<std::string> Topology::xml() const {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <optional>
 
 namespace nearpool {
 namespace {
@@ -17,32 +18,56 @@ constexpr std::size_t most_objects = 4 * most_units; // of all levels: each has 
 struct Described {
     std::size_t units = 1;   // the product of all counts
     std::size_t objects = 1; // of each level the product down to it, and what hangs beside it
-    std::size_t nodes = 0;
+    std::size_t nodes = 0;   // of levels that are called nodes, and in square brackets
+    std::size_t untyped = 0; // the largest level but the last that is called nothing: hwloc may make nodes of one
 };
 
-// "pack:2 [numa] l3:4 pu:2": counts stand after colons, but for those in attributes, and each pair of square brackets
-// hangs a node on each object of the level before.
+struct Level {
+    char type = 0; // its first letter; 0: it is a count alone
+    std::size_t count = 0;
+    std::size_t end = 0; // of it in the text
+};
+
+// Nothing where hwloc refuses the text.
+std::optional<Level> level_at(const std::string &text, std::size_t begin) {
+    Level level;
+    if (text[begin] < '0' || text[begin] > '9') {
+        level.type = text[begin];
+        begin = text.find(':', begin) + 1; // 0: there is none
+    }
+    char *end = nullptr;
+    level.count = std::strtoull(text.c_str() + begin, &end, 0);
+    level.end = static_cast<std::size_t>(end - text.c_str());
+    return level.end > begin && (level.type == 0 || begin != 0) ? std::optional(level) : std::nullopt;
+}
+
+// "pack:2 [numa] l3:4 pu:2", or "2 4 2": hwloc finds out itself what levels are that are counts alone. Each pair of
+// square brackets hangs a node on each object of the level before, and round ones hold attributes.
 Described described(const std::string &text) {
     Described made;
-    char closing = 0; // of the brackets that one is in
-    char type = 0;    // the first letter of the level's
-    for (std::size_t i = 0; i < text.size(); i++) {
-        if (closing != 0) {
-            closing = text[i] == closing ? '\0' : closing;
-        } else if (text[i] == '(') {
-            closing = ')';
-        } else if (text[i] == '[') {
-            closing = ']';
-            made.objects = saturating_add(made.objects, made.units);
-            made.nodes = saturating_add(made.nodes, made.units);
-        } else if (text[i] == ':') {
-            const std::size_t count = std::strtoull(text.c_str() + i + 1, nullptr, 0);
-            made.units = checked_multiply(made.units, count).value_or(SIZE_MAX);
-            made.objects = saturating_add(made.objects, made.units);
-            made.nodes = saturating_add(made.nodes, type == 'n' || type == 'N' ? made.units : 0);
-        } else if (i == 0 || text[i - 1] == ' ') {
-            type = text[i];
+    std::size_t above = 0; // units of the level before, where it is untyped
+    for (std::size_t i = 0; i < text.size();) {
+        if (text[i] == ' ') {
+            i++;
+            continue;
         }
+        if (text[i] == '(' || text[i] == '[') {
+            const std::size_t hung = text[i] == '[' ? made.units : 0;
+            made.objects = saturating_add(made.objects, hung);
+            made.nodes = saturating_add(made.nodes, hung);
+            i = std::min(text.find(text[i] == '[' ? ']' : ')', i), text.size() - 1) + 1;
+            continue;
+        }
+        const std::optional<Level> level = level_at(text, i);
+        if (!level) {
+            break;
+        }
+        made.untyped = std::max(made.untyped, above);
+        made.units = checked_multiply(made.units, level->count).value_or(SIZE_MAX);
+        made.objects = saturating_add(made.objects, made.units);
+        made.nodes = saturating_add(made.nodes, level->type == 'n' || level->type == 'N' ? made.units : 0);
+        above = level->type == 0 ? made.units : 0;
+        i = level->end;
     }
     return made;
 }
@@ -78,7 +103,7 @@ Done check_synthetic(const std::string &text) {
     if (Done ok = check_count("processing units", made.units, most_units); !ok) {
         return ok;
     }
-    if (Done ok = check_count("nodes", made.nodes, most_nodes); !ok) {
+    if (Done ok = check_count("nodes", std::max(made.nodes, made.untyped), most_nodes); !ok) {
         return ok;
     }
     if (Done ok = check_count("objects", made.objects, most_objects); !ok) {
@@ -89,6 +114,11 @@ Done check_synthetic(const std::string &text) {
                ? Done()
                : fail(NEAR_E_TOPOLOGY, "the synthetic description has the index %zu, and it must be below %u", index,
                       node_number_limit);
+}
+
+bool names_a_node(const std::string &text) {
+    const Described made = described(text);
+    return made.nodes != 0 || made.untyped != 0;
 }
 
 } // namespace nearpool

@@ -11,4 +11,8 @@ namespace nearpool {
 // NEAR_E_TOPOLOGY, with limit and value. Takes time linear in the text; what is no description hwloc refuses.
 Done check_synthetic(const std::string &text);
 
+// Whether it calls a level nodes, hangs one on a level in square brackets, or leaves a level but the last to hwloc,
+// which makes nodes of it. Where it does not, hwloc makes one for the whole machine.
+bool names_a_node(const std::string &text);
+
 } // namespace nearpool

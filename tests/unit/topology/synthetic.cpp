@@ -37,6 +37,16 @@ TEST(SyntheticTopology, WithoutANodeOneStandsForTheMachine) {
     EXPECT_TRUE(topology->synthetic_node());
     ASSERT_EQ(topology->nodes().size(), 1U);
     EXPECT_EQ(topology->nodes()[0].cpus, topology->cpu_numbers());
+    EXPECT_TRUE(synthetic("4")->synthetic_node());
+}
+
+// hwloc knows a type by two letters, and makes nodes of one of several levels that have none.
+TEST(SyntheticTopology, OfNodesThatAreNotCalledNumaNoneStandsForTheMachine) {
+    for (const auto &[text, count] : {std::pair("nu:4 pu:1", 4U), std::pair("2 3 4", 6U), std::pair("1 4", 1U),
+                                      std::pair("NUMANode:1 pu:2", 1U), std::pair("pack:2 [numa] pu:2", 2U)}) {
+        EXPECT_EQ(synthetic(text)->nodes().size(), count) << text;
+        EXPECT_FALSE(synthetic(text)->synthetic_node()) << text;
+    }
 }
 
 // Before hwloc makes sets of half a gigabyte each, or hundreds of levels of thousands of objects.
@@ -56,6 +66,8 @@ TEST(SyntheticTopology, NamesLimitAndValueOfWhatIsTooLarge) {
     for (const Case &each :
          {Case{"pack:2 core:8193 pu:1", "16386", "16384"},
           Case{"pack:4294967296 core:4294967296 pu:1", "18446744073709551615", "16384"},
+          Case{"4096 4096 4096", "68719476736", "16384"}, Case{"300000 300000 pu:1", "90000000000", "16384"},
+          Case{"pack:2(memory=1GB)8193 1", "16386", "16384"}, Case{"1 4097 2", "4097", "4096"},
           Case{"NUMA:4097 pu:1", "4097", "4096"}, Case{"pack:41 " + repeated("[numa] ", 100) + "pu:1", "4100", "4096"},
           Case{"pack:8192" + repeated(" group:1", 100) + " pu:1", "835585", "65536"},
           Case{"numa:2(indexes=0,65536) pu:1", "65536", "65536"},

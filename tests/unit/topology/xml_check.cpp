@@ -67,6 +67,8 @@ TEST(XmlCheck, FilesOfHwloc1Pass) {
                               "<object type=\"PU\" os_index=\"1\" cpuset=\"0x2\" complete_cpuset=\"0x2\"/>\n"
                               "</object>\n</object>\n</topology>\n";
     EXPECT_EQ(xml(alone)->cpus().size(), 2U);
+    EXPECT_TRUE(xml(alone)->synthetic_node());
+    EXPECT_FALSE(topology->synthetic_node());
 }
 
 // Proves that what hwloc ignores is no reason to refuse a file.
