@@ -74,7 +74,7 @@ typedef struct near_node_info {
     uint32_t cpu_count;               /**< its CPUs; 0 for a memory-only node */
     uint32_t allowed_cpus;            /**< those that this process may use */
     uint32_t memory_allowed;          /**< 1 when it has memory and the cpuset allows it */
-    uint64_t memory_bytes;            /**< its memory; 0 for a node without */
+    uint64_t memory_bytes;            /**< its memory; 0 for a node without, and on all where none says its own */
     int32_t memory_kind;              /**< NEAR_MEMORY_* (topology_memory.h) */
     int32_t kind_source;              /**< who says so: NEAR_KIND_SOURCE_* */
     uint32_t memory_by_default;       /**< 1 when memory that names no node goes here */

@@ -152,7 +152,7 @@ Capability all_cpus(const Topology &topology) {
 Capability all_memory(const Topology &topology) {
     NumberSet with_memory;
     for (const Node &node : topology.nodes()) {
-        if (node.memory_bytes != 0) {
+        if (node.has_memory) {
             with_memory.add(node.number);
         }
     }

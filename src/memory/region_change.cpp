@@ -232,7 +232,7 @@ Done Region::migrate(uint32_t node, std::size_t *moved) {
     }
     if (!holds_pages(topology, node)) {
         return fail(NEAR_E_NOT_ALLOWED, "node %" PRIu32 " %s", node,
-                    topology.node(node)->memory_bytes == 0 ? "has no memory" : "is outside the cpuset");
+                    topology.node(node)->has_memory ? "is outside the cpuset" : "has no memory");
     }
     if (Done here = check_present(body_->mapping); !here) {
         return here;

@@ -90,7 +90,7 @@ Result<std::vector<uint32_t>> listed_nodes(const Topology &topology, int32_t pol
     }
     for (const uint32_t number : listed) {
         const Node &node = *topology.node(number);
-        if (strict && topology.this_machine() && node.memory_bytes != 0 && !node.memory_allowed) {
+        if (strict && topology.this_machine() && node.has_memory && !node.memory_allowed) {
             return fail(NEAR_E_NOT_ALLOWED, "the memory of node %u is outside the cpuset (allowed: nodes %s)", number,
                         topology.allowed_nodes().text().c_str());
         }

@@ -35,7 +35,7 @@ uint32_t stand_in(const Topology &topology, uint32_t node) {
 
 Enforcement why_not(const Topology &topology, uint32_t node, uint32_t instead) {
     const std::string where = instead == node ? std::string() : format(": pages go to node %u", instead);
-    if (topology.node(node)->memory_bytes == 0) {
+    if (!topology.node(node)->has_memory) {
         return Enforcement::best_effort(NEAR_REASON_NO_MEMORY, format("node %u has no memory%s", node, where.c_str()));
     }
     return Enforcement::best_effort(NEAR_REASON_NOT_ALLOWED,
@@ -94,11 +94,11 @@ std::size_t share(std::size_t pages, std::size_t weight, std::size_t sum) {
 // Where the machine says of no node that it holds pages, the kernel decides.
 bool holds_pages(const Topology &topology, uint32_t node) {
     const Node *facts = topology.node(node);
-    return facts != nullptr && (topology.nodes().size() == 1 || (facts->memory_bytes != 0 && facts->memory_allowed));
+    return facts != nullptr && (topology.nodes().size() == 1 || facts->memory_allowed);
 }
 
 std::size_t memory_node_count(const Topology &topology) {
-    const auto holds = [&](const Node &node) { return node.memory_bytes != 0; };
+    const auto holds = [&](const Node &node) { return node.has_memory; };
     return static_cast<std::size_t>(std::count_if(topology.nodes().begin(), topology.nodes().end(), holds));
 }
 

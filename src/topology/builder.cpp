@@ -50,6 +50,7 @@ Ref<const Topology> TopologyBuilder::build(MachineFacts facts, std::unique_ptr<T
     builder.mark_core_kinds();
     builder.mark_allowed();
     builder.complete_nodes();
+    builder.find_distances();
     builder.choose_default_memory();
     builder.find_nearest();
     return builder.owner_;
@@ -166,11 +167,14 @@ void TopologyBuilder::mark_allowed() {
     made_->allowed_cpus_ = facts_.allowed_cpus.value_or(facts_.cpus).intersect(facts_.cpus);
     set_of(made_->allowed_cpus_, [](Cpu &one) { one.allowed = true; });
     const NumberSet nodes = facts_.allowed_nodes.value_or(made_->node_numbers_);
+    const bool sizes_known = std::any_of(made_->nodes_.begin(), made_->nodes_.end(),
+                                         [](const Node &node) { return node.memory_bytes != 0; });
     std::vector<uint32_t> allowed;
     for (Node &node : made_->nodes_) {
         node.allowed_cpus = node.cpus.intersect(made_->allowed_cpus_);
+        node.has_memory = node.memory_bytes != 0 || !sizes_known;
         // Of one node that stands for all, whatever number the kernel has for it.
-        node.memory_allowed = node.memory_bytes != 0 && (made_->synthetic_node_ || nodes.contains(node.number));
+        node.memory_allowed = node.has_memory && (made_->synthetic_node_ || nodes.contains(node.number));
         if (node.memory_allowed) {
             allowed.push_back(node.number);
         }
@@ -196,12 +200,6 @@ void TopologyBuilder::complete_nodes() {
         std::vector<uint32_t> near;
         set_of(node.cpus.empty() ? node.near_cpus : node.cpus, [&](const Cpu &one) { near.push_back(one.node); });
         node.near_nodes = only_nodes(NumberSet(std::move(near)));
-        node.accesses.erase(std::remove_if(node.accesses.begin(), node.accesses.end(),
-                                           [&](const MemoryAccess &one) {
-                                               const Node *from = made_->node(one.from); // may be of a device
-                                               return from == nullptr || from->cpus.empty();
-                                           }),
-                            node.accesses.end());
         const Cpu *first = node.cpus.empty() ? nullptr : made_->cpu(node.cpus[0]);
         const bool in_one = first != nullptr && std::all_of(node.cpus.begin(), node.cpus.end(), [&](uint32_t number) {
                                 return made_->cpu(number)->package == first->package;
@@ -213,8 +211,7 @@ void TopologyBuilder::complete_nodes() {
 void TopologyBuilder::choose_default_memory() {
     const auto take = [&](std::initializer_list<int32_t> kinds) {
         for (Node &node : made_->nodes_) {
-            const bool fits =
-                kinds.size() == 0 || std::find(kinds.begin(), kinds.end(), node.memory.kind) != kinds.end();
+            const bool fits = std::find(kinds.begin(), kinds.end(), node.memory.kind) != kinds.end();
             if (node.memory_allowed && fits) {
                 node.memory_by_default = true;
                 made_->default_memory_nodes_.push_back(node.number);
@@ -225,6 +222,17 @@ void TopologyBuilder::choose_default_memory() {
     if (!take({NEAR_MEMORY_DRAM, NEAR_MEMORY_UNKNOWN}) && !take({NEAR_MEMORY_HBM}) && !take({NEAR_MEMORY_CXL}) &&
         !take({NEAR_MEMORY_NVM})) {
         take({NEAR_MEMORY_GPU});
+    }
+}
+
+void TopologyBuilder::find_distances() {
+    const std::size_t count = made_->nodes_.size();
+    made_->has_distances_.resize(count);
+    for (std::size_t i = 0; i < made_->distances_.size(); i++) {
+        if (made_->distances_[i] != 0 && i / count != i % count) {
+            made_->has_distances_[i / count] = true;
+            made_->has_distances_[i % count] = true;
+        }
     }
 }
 

@@ -21,6 +21,7 @@ private:
     void mark_core_kinds();
     void complete_nodes();
     void mark_allowed();
+    void find_distances();
     void choose_default_memory();
     void find_nearest();
     Cpu *cpu(uint32_t number);

@@ -23,12 +23,10 @@ Done check_numbers(const char *what, const std::vector<NumberRange> &ranges, uin
     return {};
 }
 
-// From CPUs: what a device reaches says nothing of the memory beside them.
-uint64_t best_bandwidth(MachineFacts &facts, const Node &node) {
+uint64_t best_bandwidth(const Node &node) {
     uint64_t best = 0;
     for (const MemoryAccess &access : node.accesses) {
-        const Node *from = facts.node(access.from);
-        best = from != nullptr && !from->cpus.empty() ? std::max(best, access.read_mib_per_s) : best;
+        best = std::max(best, access.read_mib_per_s);
     }
     return best;
 }
@@ -62,10 +60,10 @@ void give_a_node(MachineFacts &facts, uint32_t number) {
 void guess_kinds(MachineFacts &facts) {
     uint64_t usual = 0;
     for (const Node &node : facts.nodes) {
-        usual = node.cpus.empty() ? usual : std::max(usual, best_bandwidth(facts, node));
+        usual = node.cpus.empty() ? usual : std::max(usual, best_bandwidth(node));
     }
     for (Node &node : facts.nodes) {
-        const uint64_t bandwidth = best_bandwidth(facts, node);
+        const uint64_t bandwidth = best_bandwidth(node);
         if (!node.cpus.empty() || usual == 0 || bandwidth == 0 || node.memory.source != NEAR_KIND_SOURCE_NONE) {
             continue;
         }

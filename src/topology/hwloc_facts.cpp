@@ -47,8 +47,11 @@ std::vector<near_huge_pool> huge_pools_of(const hwloc_obj_attr_u::hwloc_numanode
     return pools;
 }
 
-MemoryKind kind_of(const char *subtype) {
-    const std::string_view name = subtype == nullptr ? "" : subtype;
+// Of versions of hwloc that say less in the subtype, what they say beside it: the device of CXL memory, and whether DAX
+// memory keeps what is in it.
+MemoryKind kind_of(hwloc_obj_t object) {
+    const std::string_view name = object->subtype == nullptr ? "" : object->subtype;
+    const char *dax = hwloc_obj_get_info_by_name(object, "DAXType");
     struct Known {
         std::string_view name;
         int32_t kind;
@@ -56,10 +59,17 @@ MemoryKind kind_of(const char *subtype) {
     for (const Known &known :
          {Known{"DRAM", NEAR_MEMORY_DRAM}, Known{"HBM", NEAR_MEMORY_HBM}, Known{"MCDRAM", NEAR_MEMORY_HBM},
           Known{"NVM", NEAR_MEMORY_NVM}, Known{"CXL-NVM", NEAR_MEMORY_NVM}, Known{"CXL-DRAM", NEAR_MEMORY_CXL},
-          Known{"CXL", NEAR_MEMORY_CXL}, Known{"GPUMemory", NEAR_MEMORY_GPU}}) {
+          Known{"CXL", NEAR_MEMORY_CXL}, Known{"GPUMemory", NEAR_MEMORY_GPU},
+          Known{"CXL-GPUMemory", NEAR_MEMORY_GPU}}) {
         if (name == known.name) {
             return {known.kind, NEAR_KIND_SOURCE_HWLOC};
         }
+    }
+    if (dax != nullptr && std::string_view(dax) == "NVM") {
+        return {NEAR_MEMORY_NVM, NEAR_KIND_SOURCE_HWLOC};
+    }
+    if (name.substr(0, 4) == "CXL-" || hwloc_obj_get_info_by_name(object, "CXLDevice") != nullptr) {
+        return {NEAR_MEMORY_CXL, NEAR_KIND_SOURCE_HWLOC};
     }
     return {};
 }
@@ -81,7 +91,7 @@ Node read_node(hwloc_obj_t object) {
     node.near_cpus = node.cpus;
     node.memory_bytes = object->attr->numanode.local_memory;
     node.huge_pools = huge_pools_of(object->attr->numanode);
-    node.memory = kind_of(object->subtype);
+    node.memory = kind_of(object);
     node.memory_side_cache_bytes = memory_side_cache_of(object);
     return node;
 }
@@ -234,16 +244,22 @@ struct Figure {
     uint64_t MemoryAccess::*field;
 };
 
-// "Bandwidth" and "Latency" are those of reads; hwloc 2.8 and later know those of writes by name.
+// "Bandwidth" and "Latency" are those of reads, unless these have figures of their own; hwloc 2.8 and later know such
+// by name. The later of two wins.
 std::vector<Figure> figures_of(hwloc_topology_t topology) {
+    struct Named {
+        const char *name;
+        uint64_t MemoryAccess::*field;
+    };
     std::vector<Figure> figures = {{HWLOC_MEMATTR_ID_BANDWIDTH, &MemoryAccess::read_mib_per_s},
                                    {HWLOC_MEMATTR_ID_LATENCY, &MemoryAccess::read_ns}};
-    hwloc_memattr_id_t id = 0;
-    if (hwloc_memattr_get_by_name(topology, "WriteBandwidth", &id) == 0) {
-        figures.push_back({id, &MemoryAccess::write_mib_per_s});
-    }
-    if (hwloc_memattr_get_by_name(topology, "WriteLatency", &id) == 0) {
-        figures.push_back({id, &MemoryAccess::write_ns});
+    for (const Named &named :
+         {Named{"ReadBandwidth", &MemoryAccess::read_mib_per_s}, Named{"ReadLatency", &MemoryAccess::read_ns},
+          Named{"WriteBandwidth", &MemoryAccess::write_mib_per_s}, Named{"WriteLatency", &MemoryAccess::write_ns}}) {
+        hwloc_memattr_id_t id = 0;
+        if (hwloc_memattr_get_by_name(topology, named.name, &id) == 0) {
+            figures.push_back({id, named.field});
+        }
     }
     return figures;
 }
@@ -297,17 +313,21 @@ void read_accesses(hwloc_topology_t topology, MachineFacts &facts) {
     });
 }
 
-// Of a node without CPUs: those that reach it with the highest bandwidth, where there are figures from several.
+// Of a node without CPUs: those that reach it with the highest bandwidth, among these with the least latency. Often
+// there are figures only from the best: Linux gives no others.
 void guess_initiators(Node &node) {
-    if (!node.cpus.empty() || !node.initiators.empty() || node.accesses.size() < 2) {
+    if (!node.cpus.empty() || !node.initiators.empty()) {
         return;
     }
-    uint64_t best = 0;
+    const auto rank = [](const MemoryAccess &access) { // higher is better; a latency of 0 is not known
+        return std::make_pair(access.read_mib_per_s, access.read_ns == 0 ? 0 : UINT64_MAX - access.read_ns);
+    };
+    std::pair<uint64_t, uint64_t> best;
     for (const MemoryAccess &access : node.accesses) {
-        best = std::max(best, access.read_mib_per_s);
+        best = std::max(best, rank(access));
     }
     for (const MemoryAccess &access : node.accesses) {
-        if (best != 0 && access.read_mib_per_s == best) {
+        if (best != std::pair<uint64_t, uint64_t>() && rank(access) == best) {
             node.initiators.add(access.from);
         }
     }

@@ -49,9 +49,7 @@ Known Topology::distances_known() const {
 
 Link Topology::link(uint32_t from, uint32_t to) const {
     Link link;
-    if (!distances_.empty()) {
-        link.distance = distances_[index_of(from) * nodes_.size() + index_of(to)];
-    }
+    link.distance = said_distance(index_of(from), index_of(to));
     const std::vector<MemoryAccess> &accesses = node(to)->accesses;
     const auto place = std::lower_bound(accesses.begin(), accesses.end(), from,
                                         [](const MemoryAccess &one, uint32_t wanted) { return one.from < wanted; });
@@ -61,12 +59,24 @@ Link Topology::link(uint32_t from, uint32_t to) const {
     return link;
 }
 
+uint32_t Topology::said_distance(std::size_t from, std::size_t to) const {
+    return distances_.empty() ? 0 : distances_[from * nodes_.size() + to];
+}
+
 uint32_t Topology::distance(uint32_t from, uint32_t to) const {
-    const uint32_t said = distances_.empty() ? 0 : distances_[index_of(from) * nodes_.size() + index_of(to)];
-    if (said != 0) {
-        return said;
+    return distance_at(index_of(from), index_of(to));
+}
+
+uint32_t Topology::distance_at(std::size_t from, std::size_t to) const {
+    for (const uint32_t said : {said_distance(from, to), said_distance(to, from)}) {
+        if (said != 0) {
+            return said;
+        }
     }
-    return from == to ? 10 : 20;
+    if (from == to) {
+        return 10;
+    }
+    return has_distances_[from] && !near_in_tree(nodes_[from], nodes_[to]) ? UINT32_MAX : 20;
 }
 
 // Whether the tree of the machine puts both together.
@@ -76,7 +86,7 @@ bool Topology::near_in_tree(const Node &one, const Node &other) const {
 }
 
 std::vector<uint32_t> Topology::nodes_by_distance(uint32_t number) const {
-    const Node &home = *node(number);
+    const std::size_t home = index_of(number);
     struct Place {
         bool other; // itself comes first, whatever the firmware says
         uint32_t distance;
@@ -85,10 +95,10 @@ std::vector<uint32_t> Topology::nodes_by_distance(uint32_t number) const {
     };
     std::vector<Place> places;
     places.reserve(nodes_.size());
-    for (const Node &to : nodes_) {
-        const bool said = !distances_.empty() && link(number, to.number).distance != 0;
+    for (std::size_t to = 0; to < nodes_.size(); to++) {
+        const bool said = said_distance(home, to) != 0 || said_distance(to, home) != 0;
         places.push_back(
-            {to.number != number, distance(number, to.number), !said && !near_in_tree(home, to), to.number});
+            {to != home, distance_at(home, to), !said && !near_in_tree(nodes_[home], nodes_[to]), nodes_[to].number});
     }
     std::sort(places.begin(), places.end(), [](const Place &a, const Place &b) {
         return std::tie(a.other, a.distance, a.apart, a.number) < std::tie(b.other, b.distance, b.apart, b.number);
@@ -116,31 +126,35 @@ template <class Wanted> uint32_t nearest(const Topology &topology, uint32_t node
 
 // The nodes with CPUs that may serve a node without: by distance, all equally good otherwise.
 std::vector<uint32_t> Topology::serving_candidates(const Node &home) const {
-    std::vector<uint32_t> with_cpus;
-    for (const Node &other : nodes_) {
-        if (!other.cpus.empty()) {
-            with_cpus.push_back(other.number);
-        }
-    }
-    const auto chosen = [&](auto fits) {
-        std::vector<uint32_t> result;
-        std::copy_if(with_cpus.begin(), with_cpus.end(), std::back_inserter(result), fits);
-        return result;
+    struct Candidate {
+        uint32_t distance;
+        uint32_t number;
     };
-    const auto from_home = [&](uint32_t number) { return distance(home.number, number); };
-    std::vector<uint32_t> found = chosen([&](uint32_t number) { return home.initiators.contains(number); });
-    if (found.empty()) {
-        found = chosen([&](uint32_t number) { return home.near_nodes.contains(number); });
-        if (found.empty() || found.size() == with_cpus.size()) { // the tree says nothing
-            uint32_t least = UINT32_MAX;
-            for (const uint32_t number : with_cpus) {
-                least = std::min(least, from_home(number));
-            }
-            found = chosen([&](uint32_t number) { return from_home(number) == least; });
+    const std::size_t from = index_of(home.number);
+    std::vector<Candidate> with_cpus;
+    for (std::size_t i = 0; i < nodes_.size(); i++) {
+        if (!nodes_[i].cpus.empty()) {
+            with_cpus.push_back({distance_at(from, i), nodes_[i].number});
         }
     }
-    std::stable_sort(found.begin(), found.end(), [&](uint32_t a, uint32_t b) { return from_home(a) < from_home(b); });
-    return found;
+    std::stable_sort(with_cpus.begin(), with_cpus.end(),
+                     [](const Candidate &a, const Candidate &b) { return a.distance < b.distance; });
+    const auto chosen = [&](auto fits) {
+        std::vector<uint32_t> numbers;
+        for (const Candidate &candidate : with_cpus) {
+            if (fits(candidate)) {
+                numbers.push_back(candidate.number);
+            }
+        }
+        return numbers;
+    };
+    for (const NumberSet *said : {&home.initiators, &home.near_nodes}) {
+        std::vector<uint32_t> found = chosen([&](const Candidate &one) { return said->contains(one.number); });
+        if (!found.empty() && found.size() != with_cpus.size()) { // all and none say nothing
+            return found;
+        }
+    }
+    return chosen([&](const Candidate &one) { return one.distance == with_cpus.front().distance; });
 }
 
 uint32_t Topology::nearest_with_cpus(uint32_t number) const {
@@ -164,12 +178,11 @@ uint32_t Topology::nearest_with_allowed_cpus(uint32_t number) const {
 }
 
 uint32_t Topology::nearest_with_memory(uint32_t number) const {
-    if (node(number)->memory_bytes != 0) {
+    if (node(number)->has_memory) {
         return number;
     }
     const uint32_t found = nearest(*this, number, [](const Node &one) { return one.memory_by_default; });
-    return found != NEAR_NODE_UNKNOWN ? found
-                                      : nearest(*this, number, [](const Node &one) { return one.memory_bytes != 0; });
+    return found != NEAR_NODE_UNKNOWN ? found : nearest(*this, number, [](const Node &one) { return one.has_memory; });
 }
 
 uint32_t Topology::best_memory(uint32_t from, int32_t by) const {

@@ -2,6 +2,7 @@
 #include "topology/sysfs.hpp"
 
 #include "base/text.hpp"
+#include "topology/kernel_view.hpp"
 #include "topology/limits.hpp"
 
 #include <algorithm>
@@ -22,7 +23,7 @@ uint64_t memory_field(const std::optional<std::string> &text, const std::string 
         return 0;
     }
     const uint64_t kib = leading_number(text->substr(place + name.size() + 1)).value_or(0);
-    return std::min(kib, std::numeric_limits<uint64_t>::max() / kibibyte) * kibibyte;
+    return kib <= most_memory_bytes / kibibyte ? kib * kibibyte : 0;
 }
 
 std::vector<near_huge_pool> read_huge_pools(const Reader &read, const std::string &folder) {
@@ -31,8 +32,9 @@ std::vector<near_huge_pool> read_huge_pools(const Reader &read, const std::strin
     for (const std::string &name : read.list(folder)) {
         const std::optional<uint64_t> size =
             name.compare(0, prefix.size(), prefix) == 0 ? leading_number(name.substr(prefix.size())) : std::nullopt;
-        if (size && *size <= std::numeric_limits<uint64_t>::max() / kibibyte) {
-            pools.push_back({*size * kibibyte, read.number(path_of({folder, name, "nr_hugepages"})).value_or(0)});
+        if (size && *size <= most_memory_bytes / kibibyte) {
+            const uint64_t count = read.number(path_of({folder, name, "nr_hugepages"})).value_or(0);
+            pools.push_back({*size * kibibyte, count <= most_memory_bytes ? count : 0});
         }
     }
     std::sort(pools.begin(), pools.end(),
@@ -40,11 +42,13 @@ std::vector<near_huge_pool> read_huge_pools(const Reader &read, const std::strin
     return pools;
 }
 
-// HMAT. Class 1 is the nearest initiators that are CPUs, class 0 the nearest of any kind.
-void read_initiators(const Reader &read, const std::string &folder, Node &node) {
+// HMAT. Class 1 is the nearest initiators that are CPUs, class 0 the nearest of any kind, of which those are taken that
+// have CPUs.
+void read_initiators(const Reader &read, const NumberSet &with_cpus, Node &node) {
+    const std::string folder = node_folder + "/node" + std::to_string(node.number);
     for (const char *access : {"/access1/initiators", "/access0/initiators"}) {
         const std::string place = folder + access;
-        const NumberSet nodes = read.numbered(place, "node");
+        const NumberSet nodes = read.numbered(place, "node").intersect(with_cpus);
         MemoryAccess figures;
         figures.read_mib_per_s = read.number(place + "/read_bandwidth").value_or(0);
         figures.write_mib_per_s = read.number(place + "/write_bandwidth").value_or(0);
@@ -117,13 +121,12 @@ Node read_node(const Reader &read, uint32_t number, const NumberSet &cpus) {
     node.memory_bytes = memory_field(read.text(folder + "/meminfo"), "MemTotal");
     node.huge_pools = read_huge_pools(read, folder + "/hugepages");
     node.memory_side_cache_bytes = read_memory_side_cache(read, folder);
-    read_initiators(read, folder, node);
     return node;
 }
 
 std::vector<uint32_t> numbers_in(const std::string &line) {
     std::vector<uint32_t> numbers;
-    for (std::size_t place = 0; place < line.size() && numbers.size() < most_nodes;) {
+    for (std::size_t place = 0; place < line.size() && numbers.size() <= most_nodes;) {
         const std::size_t end = std::min(line.find_first_of(" \n", place), line.size());
         if (end > place) {
             const uint64_t value = leading_number(line.substr(place, end - place)).value_or(0);
@@ -134,25 +137,23 @@ std::vector<uint32_t> numbers_in(const std::string &line) {
     return numbers;
 }
 
-// One row of the distances: of the online nodes in ascending order, so that the n-th is not that of node n. Some
-// kernels list those that are only possible too. Of a row of another length it is not known whose its numbers are.
-void read_distances(const Reader &read, uint32_t number, const NumberSet &online, const NumberSet &possible,
-                    std::vector<uint32_t> &distances) {
-    std::vector<uint32_t> row =
+// One row of the distances: of nodes in ascending order, so that the n-th is not that of node n. The kernel lists the
+// nodes that are online, which are those that have folders; some list all that are possible. Of a row that is as long
+// as none of these `listings` it is not known whose its numbers are.
+void read_distances(const Reader &read, uint32_t number, const NumberSet &online,
+                    const std::array<NumberSet, 3> &listings, std::vector<uint32_t> &distances) {
+    const std::vector<uint32_t> row =
         numbers_in(read.text(node_folder + "/node" + std::to_string(number) + "/distance").value_or(""));
-    if (row.size() != online.size() && row.size() == possible.size()) {
-        std::size_t kept = 0;
-        for (std::size_t i = 0; i < row.size(); i++) {
-            if (online.contains(possible[i])) {
-                row[kept++] = row[i];
-            }
+    const auto listed = std::find_if(listings.begin(), listings.end(),
+                                     [&](const NumberSet &nodes) { return nodes.size() == row.size(); });
+    const std::size_t known = listed == listings.end() ? 0 : row.size();
+    std::size_t at = 0;
+    for (const uint32_t to : online) {
+        while (at < known && (*listed)[at] < to) {
+            at++;
         }
-        row.resize(kept);
+        distances.push_back(at < known && (*listed)[at] == to ? row[at] : 0);
     }
-    if (row.size() != online.size()) {
-        row.assign(online.size(), 0);
-    }
-    distances.insert(distances.end(), row.begin(), row.end());
 }
 
 // Some recorded machines lack the file `online`; the folders say the same, and those of CPUs have a file of that name.
@@ -178,14 +179,21 @@ Done read_nodes(const Reader &read, MachineFacts &facts) {
         return online.error();
     }
     const NumberSet &numbers = online.value();
-    const NumberSet possible = read.set(node_folder + "/possible").value_or(numbers);
+    const std::array<NumberSet, 3> listings = {read.numbered(node_folder, "node"), numbers,
+                                               read.set(node_folder + "/possible").value_or(numbers)};
     NumberSet free = facts.cpus; // a CPU is of one node
+    std::vector<uint32_t> with_cpus;
     for (const uint32_t number : numbers) {
         facts.nodes.push_back(read_node(read, number, free));
         if (const NumberSet &own = facts.nodes.back().cpus; !own.empty()) {
             free = free.subtract(own);
+            with_cpus.push_back(number);
         }
-        read_distances(read, number, numbers, possible, facts.distances);
+        read_distances(read, number, numbers, listings, facts.distances);
+    }
+    const NumberSet initiators(std::move(with_cpus));
+    for (Node &node : facts.nodes) {
+        read_initiators(read, initiators, node);
     }
     if (std::all_of(facts.distances.begin(), facts.distances.end(), [](uint32_t one) { return one == 0; })) {
         facts.distances.clear();
@@ -194,26 +202,38 @@ Done read_nodes(const Reader &read, MachineFacts &facts) {
 }
 
 // The size of a base page is in no file of /sys, but the same count stands in one file as pages and in another as KiB.
-uint64_t recorded_page_bytes(const Reader &read, const MachineFacts &facts) {
+// 0: they do not say it.
+uint64_t page_bytes_from(const Reader &read, const std::string &meminfo, const std::string &vmstat) {
     static constexpr std::array<uint64_t, 4> sizes = {4 * kibibyte, 8 * kibibyte, 16 * kibibyte, 64 * kibibyte};
-    constexpr uint64_t most_pages = UINT64_MAX / sizes.back();
+    static const std::string word = "nr_free_pages ";
+    const uint64_t bytes = memory_field(read.text(meminfo), "MemFree");
+    const std::string counters = read.text(vmstat).value_or("");
+    const std::size_t place = counters.find(word);
+    const uint64_t pages =
+        place == std::string::npos ? 0 : leading_number(counters.substr(place + word.size())).value_or(0);
+    if (pages == 0 || pages > UINT64_MAX / sizes.back() || bytes == 0) {
+        return 0;
+    }
+    return *std::min_element(sizes.begin(), sizes.end(), [&](uint64_t a, uint64_t b) {
+        const auto off = [&](uint64_t size) { // read at two moments, so only near
+            return std::max(size * pages, bytes) / std::min(size * pages, bytes);
+        };
+        return off(a) < off(b);
+    });
+}
+
+uint64_t recorded_page_bytes(const Reader &read, const MachineFacts &facts) {
     for (const Node &node : facts.nodes) {
         const std::string folder = node_folder + "/node" + std::to_string(node.number);
-        const uint64_t bytes = memory_field(read.text(folder + "/meminfo"), "MemFree");
-        const std::string vmstat = read.text(folder + "/vmstat").value_or("");
-        const std::size_t place = vmstat.find("nr_free_pages ");
-        const uint64_t pages = place == std::string::npos ? 0 : leading_number(vmstat.substr(place + 14)).value_or(0);
-        if (pages != 0 && pages <= most_pages && bytes != 0) { // read at two moments, so only near
-            return *std::min_element(sizes.begin(), sizes.end(), [&](uint64_t a, uint64_t b) {
-                const auto off = [&](uint64_t size) {
-                    return std::max(size * pages, bytes) / std::min(size * pages, bytes);
-                };
-                return off(a) < off(b);
-            });
+        if (const uint64_t bytes = page_bytes_from(read, folder + "/meminfo", folder + "/vmstat"); bytes != 0) {
+            return bytes;
         }
     }
+    if (const uint64_t bytes = page_bytes_from(read, "/proc/meminfo", "/proc/vmstat"); bytes != 0) {
+        return bytes;
+    }
     const uint64_t mapped = memory_field(read.beginning("/proc/self/smaps"), "KernelPageSize");
-    return mapped != 0 ? mapped : sizes[0];
+    return mapped != 0 ? mapped : 4 * kibibyte;
 }
 
 void read_allowed(const Reader &read, MachineFacts &facts) {
@@ -261,79 +281,6 @@ Done read_online(const Reader &read, const Ports &ports, bool live, MachineFacts
     return facts.cpus.empty() ? Done(online.error()) : check_cpu_numbers(ranges_of(facts.cpus));
 }
 
-struct Tour {
-    const Ports &ports;
-    const NumberSet &cpus;
-    std::vector<uint32_t> nodes;
-};
-
-void *go_round(void *argument) {
-    Tour &tour = *static_cast<Tour *>(argument);
-    constexpr std::size_t most = 1024; // each takes some ten microseconds
-    for (std::size_t i = 0; i < std::min(tour.cpus.size(), most); i++) {
-        uint32_t cpu = 0;
-        uint32_t node = 0;
-        if (tour.ports.affinity.set({tour.cpus[i]}) == 0 && tour.ports.affinity.current(&cpu, &node) == 0) {
-            tour.nodes.push_back(node);
-        }
-    }
-    return nullptr;
-}
-
-// The nodes that the kernel names for CPUs: for that of the caller, and where /sys shows no nodes, for each that is
-// allowed, which a thread of ours visits. Empty: it cannot be asked.
-NumberSet nodes_of_getcpu(const Ports &ports, const MachineFacts &facts) {
-    uint32_t cpu = 0;
-    uint32_t node = 0;
-    if (ports.affinity.current(&cpu, &node) != 0) {
-        return {};
-    }
-    Tour tour{ports, facts.allowed_cpus ? *facts.allowed_cpus : facts.cpus, {node}};
-    pthread_t thread{};
-    if (facts.synthetic_node && ports.threads.start(&thread, go_round, &tour) == 0) {
-        ports.threads.join(thread);
-    }
-    return NumberSet(std::move(tour.nodes));
-}
-
-// Whether what the kernel says of nodes by other ways fits what /sys shows.
-void look_for_doubt(const Ports &ports, MachineFacts &facts) {
-    const NumberSet seen = nodes_of_getcpu(ports, facts);
-    const NumberSet shown = facts.node_numbers();
-    if (facts.allowed_nodes && !shown.contains_all(*facts.allowed_nodes)) {
-        facts.doubt = format("/sys shows %s, and the kernel lets this process have memory of nodes %s (Mems_allowed)",
-                             facts.synthetic_node ? "no nodes" : ("nodes " + shown.text()).c_str(),
-                             facts.allowed_nodes->text().c_str());
-    } else if (!shown.contains_all(seen)) {
-        facts.doubt =
-            format("/sys shows %s, and getcpu() says nodes %s",
-                   facts.synthetic_node ? "no nodes" : ("nodes " + shown.text()).c_str(), seen.text().c_str());
-    } else if (facts.synthetic_node && (seen.empty() || !facts.allowed_nodes)) {
-        facts.doubt = format("/sys shows no nodes, and %s cannot be asked whether there are more than one",
-                             seen.empty() ? "getcpu()" : "Mems_allowed");
-    }
-    if (facts.synthetic_node && facts.doubt.empty()) {
-        facts.basis |= NEAR_BASIS_MEMS_ALLOWED | NEAR_BASIS_GETCPU;
-    }
-}
-
-// Nodes of which none has a CPU that this process may use are those of another's /sys: one node has them all the same,
-// and of several nobody can know which.
-void serve_the_allowed(MachineFacts &facts) {
-    const NumberSet allowed = facts.allowed_cpus.value_or(facts.cpus).intersect(facts.cpus);
-    const bool served = std::any_of(facts.nodes.begin(), facts.nodes.end(),
-                                    [&](const Node &node) { return node.cpus.overlaps(allowed); });
-    if (served || allowed.empty()) {
-        return;
-    }
-    if (facts.nodes.size() == 1) {
-        facts.nodes[0].cpus = facts.nodes[0].cpus.unite(allowed);
-        return;
-    }
-    facts.nodes.clear();
-    facts.distances.clear();
-}
-
 // The number of the one node of a machine that shows none: what the kernel calls it, where it says that there is one.
 uint32_t whole_number(const MachineFacts &facts) {
     return facts.allowed_nodes && facts.allowed_nodes->size() == 1 ? (*facts.allowed_nodes)[0] : 0;
@@ -347,7 +294,7 @@ Result<MachineFacts> read_sysfs(const Ports &ports, const std::string &root, boo
     facts.this_machine = live;
     read_allowed(read, facts);
     if (Done ok = read_online(read, ports, live, facts); !ok) {
-        return ok.error();
+        return read.outcome() ? ok.error() : read.outcome().error(); // a file too large is no file that is missing
     }
     if ((facts.basis & NEAR_BASIS_AFFINITY) == 0 || read.has_folder(node_folder)) {
         facts.basis |= NEAR_BASIS_SYSFS;
@@ -360,15 +307,17 @@ Result<MachineFacts> read_sysfs(const Ports &ports, const std::string &root, boo
         !read.text(node_folder + "/node" + std::to_string(facts.nodes[0].number) + "/meminfo")) {
         facts.nodes[0].memory_bytes = facts.memory_bytes;
     }
+    KernelView kernel;
     if (live) {
-        serve_the_allowed(facts);
+        kernel = ask_kernel(ports, facts);
+        serve_the_allowed(kernel, facts);
     }
     facts.page_bytes = live ? base_page_bytes() : recorded_page_bytes(read, facts);
     if (facts.nodes.empty()) {
         give_a_node(facts, whole_number(facts));
     }
     if (live) {
-        look_for_doubt(ports, facts);
+        look_for_doubt(kernel, facts);
     }
     read_sysfs_cpus(read, facts);
     read_sysfs_memory(read, facts);

@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "topology/claims.hpp"
+#include "topology/limits.hpp"
 
 #include <algorithm>
 #include <map>
@@ -138,7 +139,8 @@ FoundCache last_level_cache(const Reader &read, uint32_t cpu) {
         }
         std::vector<NumberRange> shared = siblings(read, index, cpu, {"shared_cpu_list", "shared_cpu_map"});
         if (!shared.empty()) {
-            const uint64_t kib = std::min<uint64_t>(read.number(index + "/size").value_or(0), UINT64_MAX / kibibyte);
+            const uint64_t size = read.number(index + "/size").value_or(0);
+            const uint64_t kib = size <= most_memory_bytes / kibibyte ? size : 0;
             found = {{level, kib * kibibyte}, std::move(shared)};
         }
     }

@@ -21,13 +21,15 @@ void say(MachineFacts &facts, uint64_t number, int32_t kind, int32_t source) {
     }
 }
 
-// The node that NVIDIA's driver makes of a GPU's memory: "Node: 255".
+// The node that NVIDIA's driver makes of a GPU's memory: "Node: 255". It has no CPUs.
 void read_nvidia(const Reader &read, MachineFacts &facts) {
     static const std::string folder = "/proc/driver/nvidia/gpus";
     for (const std::string &gpu : read.list(folder)) {
         const std::string status = read.text(path_of({folder, gpu, "numa_status"})).value_or("");
         const std::optional<std::string> field = proc_field(status, "Node");
-        if (const std::optional<uint64_t> number = field ? leading_number(*field) : std::nullopt) {
+        const std::optional<uint64_t> number = field ? leading_number(*field) : std::nullopt;
+        const Node *node = number && *number < node_number_limit ? facts.node(static_cast<uint32_t>(*number)) : nullptr;
+        if (node != nullptr && !has_cpus(*node)) {
             say(facts, *number, NEAR_MEMORY_GPU, NEAR_KIND_SOURCE_NVIDIA);
         }
     }

@@ -45,14 +45,16 @@ std::string node_line(const Node &node) {
     if (node.allowed_cpus != node.cpus) {
         line += " (allowed " + node.allowed_cpus.text() + ")";
     }
-    line += node.memory_bytes == 0 ? ", no memory" : ", " + bytes_text(node.memory_bytes);
-    if (node.memory_bytes != 0 && !node.memory_allowed) {
+    line += !node.has_memory         ? ", no memory"
+            : node.memory_bytes == 0 ? ", memory of unknown size"
+                                     : ", " + bytes_text(node.memory_bytes);
+    if (node.has_memory && !node.memory_allowed) {
         line += " (not allowed)";
     }
     if (node.package != NEAR_NODE_UNKNOWN) {
         line += format(", package %u", node.package);
     }
-    if (node.memory_bytes != 0) {
+    if (node.has_memory) {
         line += format(", kind %s", memory_kind_name(node.memory.kind));
         line += node.memory.source == NEAR_KIND_SOURCE_NONE
                     ? std::string()

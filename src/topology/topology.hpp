@@ -20,7 +20,7 @@ namespace nearpool {
 
 // How the CPUs of one node reach the memory of another; 0: not known.
 struct MemoryAccess {
-    uint32_t from = 0; // number of the node of the CPUs
+    uint32_t from = 0; // number of a node with CPUs
     uint64_t read_mib_per_s = 0;
     uint64_t write_mib_per_s = 0;
     uint64_t read_ns = 0;
@@ -49,6 +49,7 @@ struct Node {
     NumberSet near_nodes;                 // with CPUs: itself, or those of near_cpus
     uint32_t nearest_with_cpus = NEAR_NODE_UNKNOWN;
     NumberSet allowed_cpus;
+    bool has_memory = false; // also where the machine says of no node how much
     bool memory_allowed = false;
     bool memory_by_default = false; // what names no node may be put here
 };
@@ -150,8 +151,9 @@ public:
 
     Known distances_known() const;
 
-    // Both must exist. The distance is what the link says; where the machine says nothing, 10 for the same node and 20
-    // for another.
+    // Both must exist. The distance is what the link says, else the link back; where the machine says nothing, 10 for
+    // the same node and 20 for another, but UINT32_MAX where it says those of other ways from or to `from`, and its
+    // tree does not put both together: an unknown way is not taken for a short one.
     Link link(uint32_t from, uint32_t to) const;
     uint32_t distance(uint32_t from, uint32_t to) const;
 
@@ -193,11 +195,14 @@ private:
 
     bool near_in_tree(const Node &one, const Node &other) const;
     std::size_t index_of(uint32_t node) const;
+    uint32_t said_distance(std::size_t from, std::size_t to) const; // indexes; 0: not known
+    uint32_t distance_at(std::size_t from, std::size_t to) const;
 
     std::vector<Node> nodes_;
     std::vector<Cpu> cpus_;
     std::vector<CacheFacts> caches_;  // by index
     std::vector<uint32_t> distances_; // row by row, from index to index; 0: not known; empty: none is
+    std::vector<bool> has_distances_; // by index: whether any way to another node, or back, has one
     std::vector<uint32_t> default_memory_nodes_;
     TopologyCounts counts_;
     NumberSet node_numbers_;

@@ -19,8 +19,6 @@ constexpr std::size_t most_values_of_one = 16384;
 constexpr std::size_t most_kinds = 256;
 constexpr double most_latency = 1e6; // hwloc makes an int of their product
 constexpr double most_latency_base = 1e3;
-constexpr uint64_t most_page_bytes = uint64_t{1} << 51;
-constexpr uint64_t most_pages = uint64_t{1} << 51;
 
 bool is_type(std::string_view text) {
     hwloc_obj_type_t type = HWLOC_OBJ_MACHINE;
@@ -258,10 +256,10 @@ Done check_page_type(const XmlElement &element) {
     if (Done done = check_names(element, {"size", "count"}, {}); !done) {
         return done;
     }
-    if (Done done = check_number(element, "size", most_page_bytes); !done) {
+    if (Done done = check_number(element, "size", most_memory_bytes); !done) {
         return done;
     }
-    return check_number(element, "count", most_pages);
+    return check_number(element, "count", most_memory_bytes);
 }
 
 } // namespace nearpool

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "topology/xml_values.hpp"
 
+#include "topology/limits.hpp"
+
 #include <array>
 #include <strings.h>
 
 namespace nearpool {
 namespace {
 
-constexpr uint64_t most_bytes = uint64_t{1} << 51;          // of one memory: the sum over all nodes fits in 64 bits
 constexpr uint64_t most_identity = (uint64_t{1} << 48) - 1; // hwloc writes ten of them into 255 bytes
 
 bool same_word(std::string_view text, const char *word) {
@@ -54,14 +55,14 @@ Done check_values(const XmlElement &element) {
         uint64_t most;
     };
     static constexpr std::array<Rule, 11> rules = {{{"gp_index", most_identity},
-                                                    {"cache_size", most_bytes},
+                                                    {"cache_size", most_memory_bytes},
                                                     {"cache_linesize", UINT32_MAX},
                                                     {"cache_type", HWLOC_OBJ_CACHE_INSTRUCTION},
                                                     {"depth", UINT32_MAX},
                                                     {"kind", UINT32_MAX},
                                                     {"subkind", UINT32_MAX},
                                                     {"dont_merge", UINT8_MAX},
-                                                    {"local_memory", most_bytes},
+                                                    {"local_memory", most_memory_bytes},
                                                     {"osdev_type", 6},
                                                     {"os_index", UINT32_MAX}}};
     for (const Rule &rule : rules) {

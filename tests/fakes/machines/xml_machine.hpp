@@ -3,6 +3,7 @@
 // 32.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@ struct XmlNode {
     std::string os_index;         // what stands in the file in place of the number
     uint64_t page_bytes = 4096;   // of a base page
     uint64_t bytes = 1ULL << 30U; // of memory
+    std::string infos;            // elements
 };
 
 struct XmlPackage {
@@ -43,10 +45,14 @@ inline std::string xml_sets(const std::vector<uint32_t> &cpus, const std::vector
 }
 
 inline std::string xml_object(const std::string &type, const std::string &os_index, const std::string &attributes,
-                              const std::string &inside) {
+                              const std::string &inside, uint64_t identity = 0) {
     static uint32_t next = 1;
-    return "<object type=\"" + type + "\" os_index=\"" + os_index + "\" gp_index=\"" + std::to_string(next++) + "\"" +
-           attributes + ">\n" + inside + "</object>\n";
+    return "<object type=\"" + type + "\" os_index=\"" + os_index + "\" gp_index=\"" +
+           std::to_string(identity != 0 ? identity : next++) + "\"" + attributes + ">\n" + inside + "</object>\n";
+}
+
+inline uint64_t xml_identity(uint32_t node) {
+    return (uint64_t{1} << 32U) + node;
 }
 
 inline std::string xml_of(const XmlNode &node, const std::vector<uint32_t> &cpus) {
@@ -55,7 +61,7 @@ inline std::string xml_of(const XmlNode &node, const std::vector<uint32_t> &cpus
     return xml_object("NUMANode", node.os_index.empty() ? std::to_string(node.number) : node.os_index,
                       xml_sets(cpus, {node.number}) + " local_memory=\"" + std::to_string(node.bytes) + "\"" +
                           (node.subtype.empty() ? "" : " subtype=\"" + node.subtype + "\""),
-                      pages);
+                      pages + node.infos, xml_identity(node.number));
 }
 
 // `tail` stands after the objects: distances, memory attributes, kinds of CPUs.
@@ -89,11 +95,23 @@ inline std::string xml_machine(const std::vector<XmlPackage> &packages, const st
            tail + "</topology>\n";
 }
 
-// A matrix of distances between nodes 0 and 1; `name` as ` name="NUMALatency"`, or empty.
-inline std::string xml_distances(const std::string &name, const std::string &kind, const std::string &values) {
-    return "<distances2 type=\"NUMANode\" nbobjs=\"2\" kind=\"" + kind + "\"" + name +
-           " indexing=\"os\">\n<indexes length=\"4\">0 1 </indexes>\n<u64values length=\"" +
-           std::to_string(values.size()) + "\">" + values + "</u64values>\n</distances2>\n";
+// A matrix of distances between nodes, each followed by a space; `name` as ` name="NUMALatency"`, or empty.
+inline std::string xml_distances(const std::string &name, const std::string &kind, const std::string &values,
+                                 const std::string &nodes = "0 1 ") {
+    return "<distances2 type=\"NUMANode\" nbobjs=\"" + std::to_string(std::count(nodes.begin(), nodes.end(), ' ')) +
+           "\" kind=\"" + kind + "\"" + name + " indexing=\"os\">\n<indexes length=\"" + std::to_string(nodes.size()) +
+           "\">" + nodes + "</indexes>\n<u64values length=\"" + std::to_string(values.size()) + "\">" + values +
+           "</u64values>\n</distances2>\n";
+}
+
+// A figure of how the CPUs reach the memory of a node; `name` as hwloc calls it.
+inline std::string xml_figure(const std::string &name, uint32_t node, const std::vector<uint32_t> &cpus,
+                              uint64_t value) {
+    const bool less_is_better = name.find("Latency") != std::string::npos;
+    return "<memattr name=\"" + name + "\" flags=\"" + (less_is_better ? "6" : "5") +
+           "\">\n<memattr_value target_obj_type=\"NUMANode\" target_obj_gp_index=\"" +
+           std::to_string(xml_identity(node)) + "\" value=\"" + std::to_string(value) + "\" initiator_cpuset=\"" +
+           mask_of(cpus) + "\"/>\n</memattr>\n";
 }
 
 } // namespace nearpool::fakes

@@ -161,8 +161,8 @@ TEST(DiscoveredTopology, ManyThreadsMayDiscoverAndPrintAtOnce) {
 }
 
 TEST(DiscoveredTopology, IsUsableInAChildThatWasForkedWhileItWasRead) {
-#if defined(__SANITIZE_ADDRESS__)
-    GTEST_SKIP() << "[fork] AddressSanitizer's allocator is not safe in a child of a thread that allocates";
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    GTEST_SKIP() << "[fork] a sanitizer's allocator is not safe in a child of a thread that allocates";
 #endif
     const auto topology = taken(Topology::discover(real_ports()));
     std::atomic<bool> stop{false};

@@ -159,6 +159,50 @@ TEST(TopologyInDoubt, AnAffinityWithinTheListLeavesTheListAlone) {
     EXPECT_EQ(topology->basis() & NEAR_BASIS_AFFINITY, 0U);
 }
 
+// As where a container shows the files of a smaller machine.
+TEST(TopologyInDoubt, CpusThatNoNodeListsAreOfThoseThatGetcpuNames) {
+    SysfsTree tree({{0, {0}, 4096, {10, 20}, 0}, {1, {2}, 4096, {20, 10}, 0}});
+    const auto topology = discovered(tree, two_fake_nodes());
+    EXPECT_EQ(cpus_of(*topology, 0).text(), "0-1");
+    EXPECT_EQ(cpus_of(*topology, 1).text(), "2-3");
+    EXPECT_EQ(topology->doubt(), "");
+}
+
+TEST(TopologyInDoubt, TheOnlyNodeHasAllAllowedCpus) {
+    SysfsTree tree({{0, {0, 1}, 4096, {10}, 0}});
+    const auto all = discovered(tree, {{0, {0, 1, 2, 3}}});
+    EXPECT_EQ(cpus_of(*all, 0).text(), "0-3");
+    EXPECT_EQ(all->doubt(), "");
+    const auto hidden = discovered(tree, two_fake_nodes());
+    EXPECT_EQ(cpus_of(*hidden, 0).text(), "0-3");
+    EXPECT_TRUE(names(hidden->doubt(), "getcpu() says nodes 0-1")) << hidden->doubt();
+}
+
+TEST(TopologyInDoubt, CpusThatNoNodeListsAreWhereNobodySaysWhoseTheyAre) {
+    SysfsTree tree({{0, {0}, 4096, {10, 20}, 0}, {1, {2}, 4096, {20, 10}, 0}});
+    FakeMachine machine(two_fake_nodes());
+    tree.fill(machine.files());
+    fakes::FailingPorts ports(machine.ports());
+    ports.fail_always(fakes::Call::affinity_set, EPERM);
+    const auto topology = taken(Topology::discover(ports.ports()));
+    EXPECT_EQ(cpus_of(*topology, 1).text(), "2");
+    EXPECT_EQ(topology->cpu(3)->node, NEAR_NODE_UNKNOWN);
+    EXPECT_TRUE(names(topology->doubt(), "none of them lists CPUs 1,3")) << topology->doubt();
+}
+
+// It is copied to callers and into XML, which have room for so much.
+TEST(TopologyInDoubt, AreSaidInNoMoreThanThereIsRoomFor) {
+    std::string allowed = "0";
+    for (int node = 2; node < 200; node += 2) {
+        allowed += "," + std::to_string(node);
+    }
+    SysfsTree tree = two_nodes();
+    tree.allow("0-3", allowed);
+    const auto topology = discovered(tree, two_fake_nodes());
+    EXPECT_EQ(topology->doubt().size(), sizeof near_topology_info::doubt - 1);
+    EXPECT_EQ(xml(topology->xml().value())->doubt(), topology->doubt());
+}
+
 TEST(TopologyInDoubt, TheTextAndTheJsonSayIt) {
     SysfsTree tree = two_nodes();
     tree.remove_folder(system_folder + "/node");

@@ -122,6 +122,26 @@ TEST(MemoryKind, FollowsTheKernelsMemoryTiers) {
     expect_kind(*topology, 2, NEAR_MEMORY_UNKNOWN, NEAR_KIND_SOURCE_TIER);
 }
 
+TEST(MemoryKind, IsOfNoGpuWhereTheNodeThatIsNamedHasCpus) {
+    SysfsTree tree = one_and_two();
+    tree.set("/proc/driver/nvidia/gpus/0009:01:00.0/numa_status", "Node: 0\n");
+    expect_kind(*sysfs(tree), 0, NEAR_MEMORY_DRAM, NEAR_KIND_SOURCE_CPUS);
+}
+
+// Where the files of all nodes that say how much are hidden, the kinds choose all the same.
+TEST(MemoryKind, ChoosesTheDefaultAlsoWhereNoNodeSaysHowMuchMemoryItHas) {
+    SysfsTree tree = one_and_two();
+    for (const char *node : {"0", "1", "2"}) {
+        tree.remove(node_folder + node + "/meminfo");
+    }
+    tree.set("/proc/driver/nvidia/gpus/0009:01:00.0/numa_status", "Node: 1\n");
+    const auto topology = sysfs(tree);
+    EXPECT_EQ(topology->default_memory_nodes(), (Numbers{0, 2}));
+    EXPECT_EQ(topology->nearest_with_memory(2), 2U);
+    EXPECT_NE(topology->text().find("memory of unknown size"), std::string::npos) << topology->text();
+    EXPECT_EQ(xml(topology->xml().value())->json(), topology->json());
+}
+
 // The usual tier is where the kernel puts what it knows nothing of.
 TEST(MemoryKind, IsNotSaidByTheTierOfTheNodesWithCpus) {
     SysfsTree tree = one_and_two();
@@ -146,7 +166,8 @@ TEST(MemoryKind, IsHwlocsSubtypeInXml) {
     for (const Said &said :
          {Said{"DRAM", NEAR_MEMORY_DRAM}, Said{"HBM", NEAR_MEMORY_HBM}, Said{"MCDRAM", NEAR_MEMORY_HBM},
           Said{"NVM", NEAR_MEMORY_NVM}, Said{"CXL-NVM", NEAR_MEMORY_NVM}, Said{"CXL-DRAM", NEAR_MEMORY_CXL},
-          Said{"CXL", NEAR_MEMORY_CXL}, Said{"GPUMemory", NEAR_MEMORY_GPU}}) {
+          Said{"CXL", NEAR_MEMORY_CXL}, Said{"CXL-HBM", NEAR_MEMORY_CXL}, Said{"CXL-SPM", NEAR_MEMORY_CXL},
+          Said{"GPUMemory", NEAR_MEMORY_GPU}, Said{"CXL-GPUMemory", NEAR_MEMORY_GPU}}) {
         fakes::XmlNode other;
         other.number = 1;
         other.subtype = said.subtype;
@@ -154,6 +175,27 @@ TEST(MemoryKind, IsHwlocsSubtypeInXml) {
         expect_kind(*topology, 1, said.kind, NEAR_KIND_SOURCE_HWLOC);
         expect_kind(*topology, 0, NEAR_MEMORY_DRAM, NEAR_KIND_SOURCE_CPUS);
         EXPECT_EQ(cpus_of(*topology, 0).text(), "0-1") << said.subtype;
+    }
+}
+
+// Versions of hwloc that say nothing in the subtype, or only that memory is special.
+TEST(MemoryKind, IsWhatHwlocSaysBesideTheSubtypeInXml) {
+    const std::string device = "<info name=\"CXLDevice\" value=\"0000:51:00.0\"/>\n";
+    const std::string lasting = "<info name=\"DAXType\" value=\"NVM\"/>\n";
+    struct Said {
+        std::string infos;
+        int32_t kind;
+        int32_t source;
+    };
+    for (const Said &said :
+         {Said{device, NEAR_MEMORY_CXL, NEAR_KIND_SOURCE_HWLOC}, Said{lasting, NEAR_MEMORY_NVM, NEAR_KIND_SOURCE_HWLOC},
+          Said{device + lasting, NEAR_MEMORY_NVM, NEAR_KIND_SOURCE_HWLOC},
+          Said{"<info name=\"DAXType\" value=\"SPM\"/>\n", NEAR_MEMORY_UNKNOWN, NEAR_KIND_SOURCE_NONE}}) {
+        fakes::XmlNode other;
+        other.number = 1;
+        other.infos = said.infos;
+        const auto topology = xml(fakes::xml_machine({{{0, 1}, {fakes::XmlNode{}, other}}}));
+        expect_kind(*topology, 1, said.kind, said.source);
     }
 }
 

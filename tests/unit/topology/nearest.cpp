@@ -9,6 +9,7 @@ namespace {
 
 using fakes::SysfsTree;
 using fakes::xml_distances;
+using fakes::xml_figure;
 using fakes::xml_machine;
 using fakes::XmlNode;
 
@@ -65,6 +66,10 @@ TEST(ServingNode, IsTheInitiatorOfTheClassOfCpus) {
     EXPECT_EQ(sysfs(tree)->nearest_with_cpus(2), 0U); // node 3 has no CPUs: nothing is said, and 0 is the first
     add_initiators(tree, 2, "access1", {1});
     EXPECT_EQ(sysfs(tree)->nearest_with_cpus(2), 1U);
+    tree = two_and_two();
+    add_initiators(tree, 2, "access1", {3}); // no CPUs there either: the other class is asked
+    add_initiators(tree, 2, "access0", {1});
+    EXPECT_EQ(sysfs(tree)->nearest_with_cpus(2), 1U);
 }
 
 TEST(ServingNode, IsTheNearestByDistanceWhereNothingElseIsSaid) {
@@ -97,6 +102,32 @@ TEST(ServingNode, IsWhereTheTreeHangsTheNodeAlsoWhereDistancesSayAnother) {
         "</u64values>\n</distances2>\n"));
     EXPECT_EQ(topology->distance(3, 0), 17U);
     EXPECT_EQ(topology->nearest_with_cpus(3), 2U);
+}
+
+// Linux names the figures of the best initiators only, so that those from one node choose it, also against the tree.
+TEST(ServingNode, IsTheOneFromWhichTheXmlHasFigures) {
+    for (const char *name : {"Bandwidth", "Latency", "ReadBandwidth", "ReadLatency"}) {
+        const auto topology = xml(xml_machine({{{0, 1}, {node_of(0), node_of(2, "HBM")}}, {{2, 3}, {node_of(1)}}},
+                                              xml_figure(name, 2, {2, 3}, 500)));
+        EXPECT_EQ(topology->node(2)->initiators, (NumberSet{1})) << name;
+        EXPECT_EQ(topology->nearest_with_cpus(2), 1U) << name;
+    }
+}
+
+TEST(ServingNode, IsThatOfTheLeastLatencyAmongEqualBandwidths) {
+    const auto topology =
+        xml(xml_machine({{{0, 1}, {node_of(0), node_of(2, "HBM")}}, {{2, 3}, {node_of(1)}}},
+                        xml_figure("Latency", 2, {0, 1}, 300) + xml_figure("Latency", 2, {2, 3}, 90)));
+    EXPECT_EQ(topology->node(2)->initiators, (NumberSet{1}));
+    EXPECT_EQ(topology->nearest_with_cpus(2), 1U);
+}
+
+// Where all reach it equally well, nothing was said, and the tree is asked.
+TEST(ServingNode, IsWhereTheTreeHangsTheNodeWhereAllAreInitiators) {
+    const auto topology =
+        xml(xml_machine({{{0, 1}, {node_of(0)}}, {{2, 3}, {node_of(1), node_of(2, "HBM")}}},
+                        xml_figure("Bandwidth", 2, {0, 1}, 300) + xml_figure("Bandwidth", 2, {2, 3}, 300)));
+    EXPECT_EQ(topology->nearest_with_cpus(2), 1U);
 }
 
 TEST(ServingNode, IsTheNextBestThatIsAllowed) {
@@ -141,13 +172,41 @@ TEST(Distances, OfARowOfAnotherLengthAreNotKnown) {
     for (const char *row : {"10\n", "10 21 22\n", ""}) {
         SysfsTree tree({{0, {0, 1}, 4096, {10, 20}, 0}, {3, {2, 3}, 4096, {21, 10}, 0}});
         tree.set("/sys/devices/system/node/node0/distance", row);
-        tree.set("/sys/devices/system/node/possible", "0-2\n"); // lacks node 3
         const auto topology = sysfs(tree);
         EXPECT_EQ(topology->link(0, 0).distance, 0U) << row;
         EXPECT_EQ(topology->link(0, 3).distance, 0U) << row;
         EXPECT_EQ(topology->link(3, 0).distance, 21U) << row;
         EXPECT_EQ(topology->distances_known(), Known::partly) << row;
     }
+}
+
+// Folders are what the kernel has, whatever a file `online` says that somebody put over its own.
+TEST(Distances, AreThoseOfTheFoldersWhereTheListOfNodesIsFalse) {
+    SysfsTree tree(
+        {{0, {0, 1}, 4096, {10, 21, 31}, 0}, {1, {2, 3}, 4096, {21, 10, 41}, 0}, {2, {4}, 4096, {31, 41, 10}, 0}});
+    for (const char *online : {"0,2\n", "0-3\n", "0-2,7\n"}) {
+        tree.set("/sys/devices/system/node/online", online);
+        EXPECT_EQ(sysfs(tree)->link(0, 2).distance, 31U) << online;
+        EXPECT_EQ(sysfs(tree)->link(2, 0).distance, 31U) << online;
+    }
+}
+
+// 21 is what most machines of two sockets say of each other; nobody knows that the node of which nothing is said is
+// nearer than that.
+TEST(Distances, ThatAreNotKnownAreNoShortOnes) {
+    const auto topology = xml(
+        xml_machine({{{0, 1}, {node_of(0)}}, {{2, 3}, {node_of(1)}}, {{4, 5}, {node_of(2)}}, {{6, 7}, {node_of(3)}}},
+                    xml_distances("", "5", "10 31 21 31 10 21 21 31 10 ", "0 1 2 ")));
+    EXPECT_EQ(topology->nodes_by_distance(0), (std::vector<uint32_t>{0, 2, 1, 3}));
+    EXPECT_EQ(topology->nodes_by_distance(3), (std::vector<uint32_t>{3, 0, 1, 2}));
+}
+
+TEST(Distances, OfTheWayBackCountWhereThoseOfTheWayAreMissing) {
+    SysfsTree tree({{0, {0}, 4096, {10, 21, 28}, 0}, {1, {1}, 4096, {21, 10, 17}, 0}, {2, {}, 4096, {}, 0}});
+    const auto topology = sysfs(tree);
+    EXPECT_EQ(topology->link(2, 1).distance, 0U);
+    EXPECT_EQ(topology->nearest_with_cpus(2), 1U);
+    EXPECT_EQ(topology->nodes_by_distance(2), (std::vector<uint32_t>{2, 1, 0}));
 }
 
 // hwloc 1 wrote them as multiples of the local one.

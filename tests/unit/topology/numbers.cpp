@@ -117,6 +117,34 @@ TEST(Limits, AFileOverAMebibyteIsRefusedByItsName) {
     EXPECT_EQ(cpus_of(*sysfs(tree), 0).text(), "0-1");
 }
 
+// Also where nothing but that file tells the CPUs.
+TEST(Limits, AFileOverAMebibyteIsNotTakenForOneThatIsMissing) {
+    SysfsTree tree({});
+    tree.set(cpu_folder + "/online", std::string((std::size_t{1} << 20U) + 1, ' '));
+    expect_refused(reading(tree).topology, {cpu_folder + "/online", "1048576"});
+}
+
+// Sums over all nodes fit in 64 bits, and what is read is written as XML that is read again.
+TEST(Limits, SizesBeyondAnyMemoryAreNotUnderstood) {
+    SysfsTree tree = one_node();
+    tree.set(node_folder + "/node0/meminfo", "Node 0 MemTotal: 18446744073709551615 kB\n");
+    tree.set(node_folder + "/node0/hugepages/hugepages-2048kB/nr_hugepages", "18446744073709551615\n");
+    tree.set(node_folder + "/node0/hugepages/hugepages-9007199254740993kB/nr_hugepages", "1\n");
+    for (const char *cpu : {"/cpu0", "/cpu1"}) {
+        tree.set(cpu_folder + cpu + "/cache/index3/level", "3\n");
+        tree.set(cpu_folder + cpu + "/cache/index3/type", "Unified\n");
+        tree.set(cpu_folder + cpu + "/cache/index3/shared_cpu_list", "0-1\n");
+        tree.set(cpu_folder + cpu + "/cache/index3/size", "18446744073709551615K\n");
+    }
+    const auto topology = sysfs(tree);
+    EXPECT_EQ(topology->node(0)->memory_bytes, 0U);
+    ASSERT_EQ(topology->node(0)->huge_pools.size(), 1U);
+    EXPECT_EQ(topology->node(0)->huge_pools[0].page_count, 0U);
+    ASSERT_EQ(topology->caches().size(), 1U);
+    EXPECT_EQ(topology->caches()[0].bytes, 0U);
+    EXPECT_EQ(xml(topology->xml().value())->json(), topology->json());
+}
+
 TEST(Limits, NoNodeOfXmlIsCalledAsAConstantOfOurs) {
     for (const char *number : {"4294967295", "4294967294", "4294967293", "65536"}) {
         fakes::XmlNode wrong;
@@ -228,6 +256,14 @@ TEST(PageSize, OfARecordedMachineIsWhatItsCountersSay) {
                  "Node 0 MemTotal: 99999 kB\nNode 0 MemFree: " + std::to_string(said.kib) + " kB\n");
         EXPECT_EQ(sysfs(tree)->page_bytes(), said.page_bytes) << said.pages;
     }
+}
+
+TEST(PageSize, OfARecordedMachineIsAlsoThatOfItsCountersOfAllNodes) {
+    SysfsTree tree = one_node();
+    tree.remove_folder(node_folder);
+    tree.set("/proc/meminfo", "MemTotal: 99999 kB\nMemFree: 65536 kB\n");
+    tree.set("/proc/vmstat", "nr_free_pages 1024\n");
+    EXPECT_EQ(sysfs(tree)->page_bytes(), 65536U);
 }
 
 TEST(PageSize, OfARecordedMachineIsAlsoThatOfItsMappings) {
