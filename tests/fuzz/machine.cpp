@@ -38,7 +38,7 @@ void examine_order(const Topology &topology, uint32_t node) {
     require(with_cpus == NEAR_NODE_UNKNOWN || !topology.node(with_cpus)->cpus.empty(),
             "the nearest with CPUs has some");
     const uint32_t with_memory = topology.nearest_with_memory(node);
-    require(with_memory == NEAR_NODE_UNKNOWN || topology.node(with_memory)->memory_bytes != 0,
+    require(with_memory == NEAR_NODE_UNKNOWN || topology.node(with_memory)->has_memory,
             "the nearest with memory has some");
     require(is_node_or_unknown(topology, topology.nearest_with_allowed_cpus(node)), "the nearest is a node");
 }
