@@ -33,7 +33,7 @@ enum {
     NEAR_KIND_SOURCE_NONE = 0,              /**< nobody */
     NEAR_KIND_SOURCE_CPUS = 1,              /**< the node has CPUs of its own, and nobody says otherwise */
     NEAR_KIND_SOURCE_NVIDIA = 2,            /**< the files of NVIDIA's driver in /proc */
-    NEAR_KIND_SOURCE_HWLOC = 3,             /**< hwloc's subtype of the node */
+    NEAR_KIND_SOURCE_HWLOC = 3,             /**< hwloc's XML: the subtype of the node, or what it says of DAX or CXL */
     NEAR_KIND_SOURCE_DAX = 4,               /**< the DAX device that the memory came from */
     NEAR_KIND_SOURCE_CXL = 5,               /**< the CXL region that it came from */
     NEAR_KIND_SOURCE_TIER = 6,              /**< the kernel's memory tiers */
@@ -55,7 +55,7 @@ enum {
     NEAR_BASIS_SYSFS = 1,        /**< files of /sys and /proc */
     NEAR_BASIS_AFFINITY = 2,     /**< the process's affinity, because /sys does not show its CPUs, or contradicts it */
     NEAR_BASIS_MEMS_ALLOWED = 4, /**< Mems_allowed of /proc/self/status, because /sys shows no node */
-    NEAR_BASIS_GETCPU = 8,       /**< getcpu(), for the same reason */
+    NEAR_BASIS_GETCPU = 8,       /**< getcpu(), because /sys shows no node, or none that lists a CPU */
     NEAR_BASIS_XML = 16,         /**< an hwloc XML file that does not say what it rests on itself, as ours do */
     NEAR_BASIS_SYNTHETIC = 32    /**< a synthetic description */
 };

@@ -16,8 +16,8 @@ extern "C" {
 /**
  * @brief All nodes, nearest first, seen from one node: itself, then by distance, then by number.
  *
- * Where the machine gives no distance, the nodes that its tree puts together (in one package, or memory beside CPUs)
- * come before others.
+ * Where the machine gives no distance, that of the way back counts. Where it gives none either, nodes that its tree
+ * puts together (in one package, or memory beside CPUs) come first, and others last.
  *
  * @param[in]  topology  a topology, or NULL.
  * @param[in]  node      a node's number.
@@ -42,8 +42,8 @@ NEAR_API NEAR_MUST_CHECK near_status near_topology_nodes_by_distance(const near_
 /**
  * @brief The nearest node that has CPUs: the node itself, if it has.
  *
- * Of a memory-only node: the nearest of its initiators (near_topology_initiators()); where the machine names none, of
- * those beside whose CPUs its tree puts the memory; where it says nothing of that, by distance.
+ * Of a memory-only node: the nearest of its initiators (near_topology_initiators()); where the machine names none or
+ * all, of those beside whose CPUs its tree puts the memory; where it says nothing of that, by distance.
  *
  * @param[in]  topology  a topology, or NULL.
  * @param[in]  node      a node's number.

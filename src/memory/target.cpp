@@ -91,7 +91,7 @@ std::size_t share(std::size_t pages, std::size_t weight, std::size_t sum) {
 
 } // namespace
 
-// Where the machine says of no node that it holds pages, the kernel decides.
+// Of a machine with one node that one does, whatever it says.
 bool holds_pages(const Topology &topology, uint32_t node) {
     const Node *facts = topology.node(node);
     return facts != nullptr && (topology.nodes().size() == 1 || facts->memory_allowed);

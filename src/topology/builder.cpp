@@ -50,7 +50,6 @@ Ref<const Topology> TopologyBuilder::build(MachineFacts facts, std::unique_ptr<T
     builder.mark_core_kinds();
     builder.mark_allowed();
     builder.complete_nodes();
-    builder.find_distances();
     builder.choose_default_memory();
     builder.find_nearest();
     return builder.owner_;
@@ -182,6 +181,14 @@ void TopologyBuilder::mark_allowed() {
     made_->allowed_nodes_ = NumberSet(std::move(allowed));
 }
 
+// That of all these CPUs, where it is one.
+uint32_t TopologyBuilder::package_of(const NumberSet &cpus) {
+    const uint32_t package = cpus.empty() ? NEAR_NODE_UNKNOWN : cpu(cpus[0])->package;
+    const bool in_one =
+        std::all_of(cpus.begin(), cpus.end(), [&](uint32_t number) { return cpu(number)->package == package; });
+    return in_one ? package : NEAR_NODE_UNKNOWN;
+}
+
 // A node with CPUs of its own has DRAM unless somebody says otherwise.
 void TopologyBuilder::complete_nodes() {
     NumberSet with_cpus;
@@ -192,19 +199,20 @@ void TopologyBuilder::complete_nodes() {
     }
     const auto only_nodes = [&](const NumberSet &numbers) { return numbers.intersect(made_->node_numbers_); };
     for (Node &node : made_->nodes_) {
-        if (node.memory.source == NEAR_KIND_SOURCE_NONE && !node.cpus.empty()) {
+        const bool own = !node.cpus.empty();
+        if (node.memory.source == NEAR_KIND_SOURCE_NONE && own) {
             node.memory = {NEAR_MEMORY_DRAM, NEAR_KIND_SOURCE_CPUS};
         }
         node.initiators = only_nodes(node.initiators).intersect(with_cpus);
         node.near_cpus = node.near_cpus.intersect(made_->cpu_numbers_);
         std::vector<uint32_t> near;
-        set_of(node.cpus.empty() ? node.near_cpus : node.cpus, [&](const Cpu &one) { near.push_back(one.node); });
+        set_of(own ? node.cpus : node.near_cpus, [&](const Cpu &one) { near.push_back(one.node); });
         node.near_nodes = only_nodes(NumberSet(std::move(near)));
-        const Cpu *first = node.cpus.empty() ? nullptr : made_->cpu(node.cpus[0]);
-        const bool in_one = first != nullptr && std::all_of(node.cpus.begin(), node.cpus.end(), [&](uint32_t number) {
-                                return made_->cpu(number)->package == first->package;
-                            });
-        node.package = in_one ? first->package : NEAR_NODE_UNKNOWN;
+        if (!own && node.near_nodes == with_cpus) {
+            node.near_nodes = {};
+        }
+        node.package = package_of(own ? node.cpus : node.near_cpus);
+        node.tree_package = made_->counts_.packages > 1 ? node.package : NEAR_NODE_UNKNOWN;
     }
 }
 
@@ -225,31 +233,19 @@ void TopologyBuilder::choose_default_memory() {
     }
 }
 
-void TopologyBuilder::find_distances() {
-    const std::size_t count = made_->nodes_.size();
-    made_->has_distances_.resize(count);
-    for (std::size_t i = 0; i < made_->distances_.size(); i++) {
-        if (made_->distances_[i] != 0 && i / count != i % count) {
-            made_->has_distances_[i / count] = true;
-            made_->has_distances_[i % count] = true;
-        }
-    }
-}
-
-// Of a node without CPUs also the package: that of all nodes that are as near as the nearest.
+// Of a node without CPUs also the package: that of all nodes that serve it equally well.
 void TopologyBuilder::find_nearest() {
-    for (Node &node : made_->nodes_) {
+    for (std::size_t i = 0; i < made_->nodes_.size(); i++) {
+        Node &node = made_->nodes_[i];
         node.nearest_with_cpus = node.number;
         if (!node.cpus.empty()) {
             continue;
         }
-        const std::vector<uint32_t> candidates = made_->serving_candidates(node);
-        node.nearest_with_cpus = candidates.empty() ? NEAR_NODE_UNKNOWN : candidates.front();
-        if (!candidates.empty()) {
-            const uint32_t package = made_->node(candidates.front())->package;
-            const bool in_one = std::all_of(candidates.begin(), candidates.end(),
-                                            [&](uint32_t other) { return made_->node(other)->package == package; });
-            node.package = in_one ? package : NEAR_NODE_UNKNOWN;
+        node.served_by = made_->serving_candidates(i);
+        node.nearest_with_cpus = node.served_by.empty() ? NEAR_NODE_UNKNOWN : node.served_by.front();
+        node.package = node.served_by.empty() ? NEAR_NODE_UNKNOWN : made_->node(node.served_by.front())->package;
+        for (const uint32_t other : node.served_by) {
+            node.package = made_->node(other)->package == node.package ? node.package : NEAR_NODE_UNKNOWN;
         }
     }
 }

@@ -19,9 +19,9 @@ private:
     void number_caches();
     void number_cores();
     void mark_core_kinds();
+    uint32_t package_of(const NumberSet &cpus);
     void complete_nodes();
     void mark_allowed();
-    void find_distances();
     void choose_default_memory();
     void find_nearest();
     Cpu *cpu(uint32_t number);

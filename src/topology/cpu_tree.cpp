@@ -144,7 +144,7 @@ NumberSet home_of(const Topology &topology, const Node &node) {
         return node.cpus;
     }
     std::vector<uint32_t> cpus;
-    for (const uint32_t serving : topology.serving_candidates(node)) {
+    for (const uint32_t serving : node.served_by) {
         const NumberSet &own = topology.node(serving)->cpus;
         cpus.insert(cpus.end(), own.begin(), own.end());
     }

@@ -68,9 +68,9 @@ Result<Ref<const Topology>> Topology::from_xml(const Ports &ports, const std::st
     if (!text) {
         return text.error();
     }
-    const Done checked = check_hwloc_xml(text.value());
-    const bool has_node = text.value().find("NUMANode") != std::string::npos;
-    Result<Ref<const Topology>> made = checked ? from_text(Origin::xml, text.value(), has_node) : checked.error();
+    const Result<CheckedXml> checked = check_hwloc_xml(text.value());
+    Result<Ref<const Topology>> made =
+        checked ? from_text(Origin::xml, text.value(), checked.value().has_node) : checked.error();
     if (!made) {
         made.error().message = path + ": " + made.error().message;
     }

@@ -333,10 +333,30 @@ void guess_initiators(Node &node) {
     }
 }
 
+// XML was checked before. A synthetic description may say more than its XML could be read with again.
+Done check_sizes(hwloc_topology_t topology) {
+    uint64_t largest = 0;
+    for_each(topology, HWLOC_OBJ_NUMANODE,
+             [&](hwloc_obj_t object) { largest = std::max<uint64_t>(largest, object->attr->numanode.local_memory); });
+    for (int depth = 0; depth < hwloc_topology_get_depth(topology); depth++) {
+        if (hwloc_obj_type_is_cache(hwloc_get_depth_type(topology, depth)) != 0) {
+            for_each_at(topology, depth,
+                        [&](hwloc_obj_t object) { largest = std::max<uint64_t>(largest, object->attr->cache.size); });
+        }
+    }
+    return largest <= most_memory_bytes
+               ? Done()
+               : fail(NEAR_E_TOPOLOGY, "a memory or cache has %llu bytes, and may have %llu",
+                      static_cast<unsigned long long>(largest), static_cast<unsigned long long>(most_memory_bytes));
+}
+
 } // namespace
 
 Result<MachineFacts> read_hwloc(hwloc_topology_t topology) {
     MachineFacts facts;
+    if (Done ok = check_sizes(topology); !ok) {
+        return ok.error();
+    }
     read_cpus(topology, facts);
     if (Done ok = check_cpu_numbers(ranges_of(facts.cpus)); !ok) {
         return ok.error();

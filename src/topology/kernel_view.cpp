@@ -32,7 +32,8 @@ void *go_round(void *argument) {
         const uint32_t wanted = tour.view.unlisted[i];
         uint32_t cpu = 0;
         uint32_t node = 0;
-        if (tour.ports.affinity.set({wanted}) == 0 && tour.ports.affinity.current(&cpu, &node) == 0) {
+        const bool asked = tour.ports.affinity.set({wanted}) == 0 && tour.ports.affinity.current(&cpu, &node) == 0;
+        if (asked && cpu == wanted) { // there are sandboxes that take an affinity and do nothing with it
             tour.view.visits.push_back({wanted, node});
         }
     }
@@ -63,6 +64,14 @@ KernelView ask_kernel(const Ports &ports, const MachineFacts &facts) {
 }
 
 void serve_the_allowed(const KernelView &kernel, MachineFacts &facts) {
+    const bool listed =
+        std::any_of(facts.nodes.begin(), facts.nodes.end(), [](const Node &node) { return !node.cpus.empty(); });
+    if (facts.nodes.size() > 1 && listed && kernel.unlisted == allowed_of(facts)) {
+        facts.cpus = kernel.unlisted;
+        facts.nodes.clear();
+        facts.distances.clear();
+        return;
+    }
     std::map<uint32_t, std::vector<uint32_t>> found; // by node
     for (const Visit &visit : kernel.visits) {
         found[visit.node].push_back(visit.cpu);
@@ -70,18 +79,11 @@ void serve_the_allowed(const KernelView &kernel, MachineFacts &facts) {
     for (auto &[number, cpus] : found) {
         if (Node *const node = facts.node(number); node != nullptr) {
             node->cpus = node->cpus.unite(NumberSet(std::move(cpus)));
+            facts.basis |= NEAR_BASIS_GETCPU;
         }
     }
     if (facts.nodes.size() == 1) {
         facts.nodes[0].cpus = facts.nodes[0].cpus.unite(kernel.unlisted);
-        return;
-    }
-    const NumberSet allowed = allowed_of(facts);
-    const bool served = std::any_of(facts.nodes.begin(), facts.nodes.end(),
-                                    [&](const Node &node) { return node.cpus.overlaps(allowed); });
-    if (!served && !allowed.empty()) {
-        facts.nodes.clear();
-        facts.distances.clear();
     }
 }
 
@@ -89,18 +91,18 @@ void look_for_doubt(const KernelView &kernel, MachineFacts &facts) {
     const NumberSet shown = facts.node_numbers();
     const std::string shows =
         facts.synthetic_node ? std::string("/sys shows no nodes") : "/sys shows nodes " + shown.text();
-    const NumberSet unlisted = unlisted_of(facts);
+    const bool all_visited = kernel.visits.size() == kernel.unlisted.size();
     if (facts.allowed_nodes && !shown.contains_all(*facts.allowed_nodes)) {
         facts.doubt = format("%s, and the kernel lets this process have memory of nodes %s (Mems_allowed)",
                              shows.c_str(), facts.allowed_nodes->text().c_str());
     } else if (!shown.contains_all(kernel.nodes)) {
         facts.doubt = format("%s, and getcpu() says nodes %s", shows.c_str(), kernel.nodes.text().c_str());
-    } else if (!unlisted.empty()) {
-        facts.doubt = format("%s, and none of them lists CPUs %s, which this process may use", shows.c_str(),
-                             unlisted.text().c_str());
-    } else if (facts.synthetic_node && (kernel.nodes.empty() || !facts.allowed_nodes)) {
+    } else if (facts.synthetic_node && (!all_visited || !facts.allowed_nodes)) {
         facts.doubt = format("%s, and %s cannot be asked whether there are more than one", shows.c_str(),
-                             kernel.nodes.empty() ? "getcpu()" : "Mems_allowed");
+                             all_visited ? "Mems_allowed" : "getcpu()");
+    } else if (!facts.synthetic_node && !all_visited) {
+        facts.doubt = format("%s, none lists CPUs %s, which this process may use, and getcpu() cannot be asked of each",
+                             shows.c_str(), kernel.unlisted.text().c_str());
     }
     // What is longer could not be copied to a caller's near_topology_info, nor read back from XML.
     facts.doubt.resize(std::min(facts.doubt.size(), sizeof near_topology_info::doubt - 1));

@@ -15,8 +15,8 @@ struct Visit {
 };
 
 struct KernelView {
-    NumberSet unlisted; // CPUs that this process may use and no node of /sys lists
-    std::vector<Visit> visits;
+    NumberSet unlisted;        // CPUs that this process may use and no node of /sys lists
+    std::vector<Visit> visits; // of these; fewer where they cannot be visited, or there are thousands
     NumberSet
         nodes; // that getcpu() names: for the CPU of the caller, and for the unlisted ones. Empty: it cannot be asked
 };
@@ -24,8 +24,8 @@ struct KernelView {
 // A thread of ours visits the CPUs that no node lists, if there are any.
 KernelView ask_kernel(const Ports &ports, const MachineFacts &facts);
 
-// Gives CPUs that no node lists to the node that getcpu() names; where there is but one, to that. Several nodes of
-// which none has a CPU that this process may use are those of another's /sys: none is left of them.
+// Several nodes that have CPUs, and none that this process may use, are those of another's /sys: none is left of them.
+// Else CPUs that no node lists go to the node that getcpu() names; where there is but one, to that.
 void serve_the_allowed(const KernelView &kernel, MachineFacts &facts);
 
 // Whether what the kernel says fits what /sys shows: MachineFacts::doubt.

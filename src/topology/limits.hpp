@@ -18,8 +18,7 @@ constexpr std::size_t most_read_bytes = std::size_t{256} << 20U; // of all of th
 constexpr std::size_t most_accesses = 65536;                     // ways between nodes of which there are figures
 constexpr std::size_t most_xml_bytes = std::size_t{64} << 20U;
 
-// Of one memory, one cache and one page, and how many pages: sums over all nodes fit in 64 bits. More is not
-// understood.
+// Of one memory, one cache and one page, and how many pages: sums over all nodes fit in 64 bits.
 constexpr uint64_t most_memory_bytes = uint64_t{1} << 51U;
 
 } // namespace nearpool

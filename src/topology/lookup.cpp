@@ -3,9 +3,8 @@
 #include "topology/topology.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <numeric>
-#include <tuple>
+#include <utility>
 
 namespace nearpool {
 namespace {
@@ -68,45 +67,34 @@ uint32_t Topology::distance(uint32_t from, uint32_t to) const {
 }
 
 uint32_t Topology::distance_at(std::size_t from, std::size_t to) const {
-    for (const uint32_t said : {said_distance(from, to), said_distance(to, from)}) {
-        if (said != 0) {
-            return said;
-        }
-    }
     if (from == to) {
-        return 10;
+        return 0;
     }
-    return has_distances_[from] && !near_in_tree(nodes_[from], nodes_[to]) ? UINT32_MAX : 20;
+    const uint32_t there = said_distance(from, to);
+    const uint32_t known = there != 0 ? there : said_distance(to, from);
+    return known != 0 ? known : near_in_tree(nodes_[from], nodes_[to]) ? 1 : UINT32_MAX;
 }
 
 // Whether the tree of the machine puts both together.
 bool Topology::near_in_tree(const Node &one, const Node &other) const {
-    return one.near_nodes.overlaps(other.near_nodes) ||
-           (one.package != NEAR_NODE_UNKNOWN && one.package == other.package);
+    if (one.tree_package != NEAR_NODE_UNKNOWN && one.tree_package == other.tree_package) {
+        return true;
+    }
+    return other.cpus.empty() ? other.near_nodes.overlaps(one.near_nodes) : one.near_nodes.contains(other.number);
 }
 
 std::vector<uint32_t> Topology::nodes_by_distance(uint32_t number) const {
     const std::size_t home = index_of(number);
-    struct Place {
-        bool other; // itself comes first, whatever the firmware says
-        uint32_t distance;
-        bool apart;
-        uint32_t number;
-    };
-    std::vector<Place> places;
+    std::vector<std::pair<uint32_t, uint32_t>> places; // distance and number
     places.reserve(nodes_.size());
     for (std::size_t to = 0; to < nodes_.size(); to++) {
-        const bool said = said_distance(home, to) != 0 || said_distance(to, home) != 0;
-        places.push_back(
-            {to != home, distance_at(home, to), !said && !near_in_tree(nodes_[home], nodes_[to]), nodes_[to].number});
+        places.emplace_back(distance_at(home, to), nodes_[to].number);
     }
-    std::sort(places.begin(), places.end(), [](const Place &a, const Place &b) {
-        return std::tie(a.other, a.distance, a.apart, a.number) < std::tie(b.other, b.distance, b.apart, b.number);
-    });
+    std::sort(places.begin(), places.end());
     std::vector<uint32_t> order;
     order.reserve(places.size());
-    for (const Place &place : places) {
-        order.push_back(place.number);
+    for (const auto &[distance, other] : places) {
+        order.push_back(other);
     }
     return order;
 }
@@ -124,37 +112,31 @@ template <class Wanted> uint32_t nearest(const Topology &topology, uint32_t node
 
 } // namespace
 
-// The nodes with CPUs that may serve a node without: by distance, all equally good otherwise.
-std::vector<uint32_t> Topology::serving_candidates(const Node &home) const {
-    struct Candidate {
-        uint32_t distance;
-        uint32_t number;
-    };
-    const std::size_t from = index_of(home.number);
-    std::vector<Candidate> with_cpus;
+// See Node::served_by.
+std::vector<uint32_t> Topology::serving_candidates(std::size_t home) const {
+    std::vector<std::pair<uint32_t, uint32_t>> with_cpus; // distance and number
     for (std::size_t i = 0; i < nodes_.size(); i++) {
         if (!nodes_[i].cpus.empty()) {
-            with_cpus.push_back({distance_at(from, i), nodes_[i].number});
+            with_cpus.emplace_back(distance_at(home, i), nodes_[i].number);
         }
     }
-    std::stable_sort(with_cpus.begin(), with_cpus.end(),
-                     [](const Candidate &a, const Candidate &b) { return a.distance < b.distance; });
+    std::sort(with_cpus.begin(), with_cpus.end());
     const auto chosen = [&](auto fits) {
         std::vector<uint32_t> numbers;
-        for (const Candidate &candidate : with_cpus) {
-            if (fits(candidate)) {
-                numbers.push_back(candidate.number);
+        for (const auto &[distance, number] : with_cpus) {
+            if (fits(distance, number)) {
+                numbers.push_back(number);
             }
         }
         return numbers;
     };
-    for (const NumberSet *said : {&home.initiators, &home.near_nodes}) {
-        std::vector<uint32_t> found = chosen([&](const Candidate &one) { return said->contains(one.number); });
-        if (!found.empty() && found.size() != with_cpus.size()) { // all and none say nothing
+    for (const NumberSet *said : {&nodes_[home].initiators, &nodes_[home].near_nodes}) {
+        std::vector<uint32_t> found = chosen([&](uint32_t, uint32_t number) { return said->contains(number); });
+        if (!found.empty() && found.size() != with_cpus.size()) {
             return found;
         }
     }
-    return chosen([&](const Candidate &one) { return one.distance == with_cpus.front().distance; });
+    return chosen([&](uint32_t distance, uint32_t) { return distance == with_cpus.front().first; });
 }
 
 uint32_t Topology::nearest_with_cpus(uint32_t number) const {
@@ -167,11 +149,9 @@ uint32_t Topology::nearest_with_allowed_cpus(uint32_t number) const {
     if (allowed(home)) {
         return number;
     }
-    if (home.cpus.empty()) {
-        for (const uint32_t candidate : serving_candidates(home)) {
-            if (allowed(*node(candidate))) {
-                return candidate;
-            }
+    for (const uint32_t candidate : home.served_by) {
+        if (allowed(*node(candidate))) {
+            return candidate;
         }
     }
     return nearest(*this, number, allowed);

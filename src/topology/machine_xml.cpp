@@ -184,9 +184,8 @@ void annotate(hwloc_topology_t hwloc, const Topology &topology) {
     for (const Node &node : topology.nodes()) {
         hwloc_obj_t target = hwloc_get_numanode_obj_by_os_index(hwloc, node.number);
         for (const MemoryAccess &access : node.accesses) {
-            const Node *from = topology.node(access.from);
-            if (target != nullptr && from != nullptr && !from->cpus.empty()) {
-                annotate_access(hwloc, target, access, from->cpus);
+            if (target != nullptr) {
+                annotate_access(hwloc, target, access, topology.node(access.from)->cpus);
             }
         }
     }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
+#include <vector>
 
 namespace nearpool {
 namespace {
@@ -18,8 +19,7 @@ constexpr std::size_t most_objects = 4 * most_units; // of all levels: each has 
 struct Described {
     std::size_t units = 1;   // the product of all counts
     std::size_t objects = 1; // of each level the product down to it, and what hangs beside it
-    std::size_t nodes = 0;   // of levels that are called nodes, and in square brackets
-    std::size_t untyped = 0; // the largest level but the last that is called nothing: hwloc may make nodes of one
+    std::size_t nodes = 0;   // of levels that are nodes, and in square brackets
 };
 
 struct Level {
@@ -33,21 +33,35 @@ std::optional<Level> level_at(const std::string &text, std::size_t begin) {
     Level level;
     if (text[begin] < '0' || text[begin] > '9') {
         level.type = text[begin];
-        begin = text.find(':', begin) + 1; // 0: there is none
+        const std::size_t colon = text.find(':', begin);
+        if (colon == std::string::npos) {
+            return std::nullopt;
+        }
+        begin = colon + 1;
     }
     char *end = nullptr;
     level.count = std::strtoull(text.c_str() + begin, &end, 0);
     level.end = static_cast<std::size_t>(end - text.c_str());
-    return level.end > begin && (level.type == 0 || begin != 0) ? std::optional(level) : std::nullopt;
+    return level.end > begin ? std::optional(level) : std::nullopt;
 }
 
-// "pack:2 [numa] l3:4 pu:2", or "2 4 2": hwloc finds out itself what levels are that are counts alone. Each pair of
-// square brackets hangs a node on each object of the level before, and round ones hold attributes.
+// Of how many objects hwloc makes nodes in a description whose levels are counts alone but for the last, the processing
+// units: it calls the first of them packages, the next nodes, then cores and at most five levels of caches; what are
+// more than these are groups, before the nodes. One alone are nodes.
+std::size_t nodes_of_untyped(const std::vector<std::size_t> &levels) {
+    constexpr std::size_t most_named = 7;
+    const std::size_t place = levels.size() <= 1 ? 0 : 1 + std::max(levels.size(), most_named) - most_named;
+    return place < levels.size() ? levels[place] : 0;
+}
+
+// "pack:2 [numa] l3:4 pu:2", or "2 4 2". Each pair of square brackets hangs a node on each object of the level before,
+// and round ones hold attributes.
 Described described(const std::string &text) {
     Described made;
-    std::size_t above = 0; // units of the level before, where it is untyped
+    std::vector<std::size_t> untyped; // units of each level that is a count alone
+    bool last_is_untyped = false;
     for (std::size_t i = 0; i < text.size();) {
-        if (text[i] == ' ') {
+        if (text[i] == ' ' || text[i] == '\n') {
             i++;
             continue;
         }
@@ -62,13 +76,19 @@ Described described(const std::string &text) {
         if (!level) {
             break;
         }
-        made.untyped = std::max(made.untyped, above);
         made.units = checked_multiply(made.units, level->count).value_or(SIZE_MAX);
         made.objects = saturating_add(made.objects, made.units);
         made.nodes = saturating_add(made.nodes, level->type == 'n' || level->type == 'N' ? made.units : 0);
-        above = level->type == 0 ? made.units : 0;
+        last_is_untyped = level->type == 0;
+        if (last_is_untyped) {
+            untyped.push_back(made.units);
+        }
         i = level->end;
     }
+    if (last_is_untyped) {
+        untyped.pop_back();
+    }
+    made.nodes = made.nodes != 0 ? made.nodes : nodes_of_untyped(untyped);
     return made;
 }
 
@@ -103,7 +123,7 @@ Done check_synthetic(const std::string &text) {
     if (Done ok = check_count("processing units", made.units, most_units); !ok) {
         return ok;
     }
-    if (Done ok = check_count("nodes", std::max(made.nodes, made.untyped), most_nodes); !ok) {
+    if (Done ok = check_count("nodes", made.nodes, most_nodes); !ok) {
         return ok;
     }
     if (Done ok = check_count("objects", made.objects, most_objects); !ok) {
@@ -117,8 +137,7 @@ Done check_synthetic(const std::string &text) {
 }
 
 bool names_a_node(const std::string &text) {
-    const Described made = described(text);
-    return made.nodes != 0 || made.untyped != 0;
+    return described(text).nodes != 0;
 }
 
 } // namespace nearpool

@@ -44,7 +44,7 @@ std::vector<near_huge_pool> read_huge_pools(const Reader &read, const std::strin
 
 // HMAT. Class 1 is the nearest initiators that are CPUs, class 0 the nearest of any kind, of which those are taken that
 // have CPUs.
-void read_initiators(const Reader &read, const NumberSet &with_cpus, Node &node) {
+void read_initiators_of(Node &node, const NumberSet &with_cpus, const Reader &read) {
     const std::string folder = node_folder + "/node" + std::to_string(node.number);
     for (const char *access : {"/access1/initiators", "/access0/initiators"}) {
         const std::string place = folder + access;
@@ -75,11 +75,25 @@ void read_initiators(const Reader &read, const NumberSet &with_cpus, Node &node)
               [](const MemoryAccess &a, const MemoryAccess &b) { return a.from < b.from; });
 }
 
+void read_initiators(const Reader &read, MachineFacts &facts) {
+    std::vector<uint32_t> with_cpus;
+    for (const Node &node : facts.nodes) {
+        if (!node.cpus.empty()) {
+            with_cpus.push_back(node.number);
+        }
+    }
+    const NumberSet initiators(std::move(with_cpus));
+    for (Node &node : facts.nodes) {
+        read_initiators_of(node, initiators, read);
+    }
+}
+
 uint64_t read_memory_side_cache(const Reader &read, const std::string &folder) {
     uint64_t bytes = 0;
     for (const std::string &name : read.list(folder + "/memory_side_cache")) {
         if (number_after(name, "index")) {
-            bytes = std::max(bytes, read.number(path_of({folder, "memory_side_cache", name, "size"})).value_or(0));
+            const uint64_t size = read.number(path_of({folder, "memory_side_cache", name, "size"})).value_or(0);
+            bytes = size <= most_memory_bytes ? std::max(bytes, size) : bytes;
         }
     }
     return bytes;
@@ -182,18 +196,12 @@ Done read_nodes(const Reader &read, MachineFacts &facts) {
     const std::array<NumberSet, 3> listings = {read.numbered(node_folder, "node"), numbers,
                                                read.set(node_folder + "/possible").value_or(numbers)};
     NumberSet free = facts.cpus; // a CPU is of one node
-    std::vector<uint32_t> with_cpus;
     for (const uint32_t number : numbers) {
         facts.nodes.push_back(read_node(read, number, free));
         if (const NumberSet &own = facts.nodes.back().cpus; !own.empty()) {
             free = free.subtract(own);
-            with_cpus.push_back(number);
         }
         read_distances(read, number, numbers, listings, facts.distances);
-    }
-    const NumberSet initiators(std::move(with_cpus));
-    for (Node &node : facts.nodes) {
-        read_initiators(read, initiators, node);
     }
     if (std::all_of(facts.distances.begin(), facts.distances.end(), [](uint32_t one) { return one == 0; })) {
         facts.distances.clear();
@@ -312,6 +320,7 @@ Result<MachineFacts> read_sysfs(const Ports &ports, const std::string &root, boo
         kernel = ask_kernel(ports, facts);
         serve_the_allowed(kernel, facts);
     }
+    read_initiators(read, facts);
     facts.page_bytes = live ? base_page_bytes() : recorded_page_bytes(read, facts);
     if (facts.nodes.empty()) {
         give_a_node(facts, whole_number(facts));

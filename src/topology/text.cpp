@@ -28,6 +28,10 @@ std::string counted(std::size_t count, const char *one) {
     return format("%zu %s%s", count, one, count == 1 ? "" : "s");
 }
 
+std::string size_text(uint64_t bytes) {
+    return bytes == 0 ? "memory of unknown size" : bytes_text(bytes);
+}
+
 std::string head_line(const Topology &topology) {
     const TopologyCounts &counts = topology.counts();
     return std::string(topology.this_machine() ? "this machine: " : "another machine: ") +
@@ -35,7 +39,7 @@ std::string head_line(const Topology &topology) {
            (topology.synthetic_node() ? " (stands for a machine that shows none)" : "") + ", " +
            counted(counts.packages, "package") + ", " + counted(counts.cores, "core") + ", " +
            counted(topology.cpus().size(), "CPU") + " (allowed " + topology.allowed_cpus().text() + "), " +
-           counted(counts.caches, "last-level cache group") + ", " + bytes_text(topology.memory_bytes()) +
+           counted(counts.caches, "last-level cache group") + ", " + size_text(topology.memory_bytes()) +
            " (rests on " + topology.basis_text() + ")\n";
 }
 
@@ -45,9 +49,7 @@ std::string node_line(const Node &node) {
     if (node.allowed_cpus != node.cpus) {
         line += " (allowed " + node.allowed_cpus.text() + ")";
     }
-    line += !node.has_memory         ? ", no memory"
-            : node.memory_bytes == 0 ? ", memory of unknown size"
-                                     : ", " + bytes_text(node.memory_bytes);
+    line += node.has_memory ? ", " + size_text(node.memory_bytes) : ", no memory";
     if (node.has_memory && !node.memory_allowed) {
         line += " (not allowed)";
     }

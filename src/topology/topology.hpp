@@ -45,9 +45,13 @@ struct Node {
     std::vector<MemoryAccess> accesses; // to its memory, by ascending numbers
 
     // What follows from these.
-    uint32_t package = NEAR_NODE_UNKNOWN; // index
-    NumberSet near_nodes;                 // with CPUs: itself, or those of near_cpus
-    uint32_t nearest_with_cpus = NEAR_NODE_UNKNOWN;
+    uint32_t package = NEAR_NODE_UNKNOWN;      // index
+    NumberSet near_nodes;                      // with CPUs: itself, or those of near_cpus, unless these are all
+    uint32_t tree_package = NEAR_NODE_UNKNOWN; // that of its CPUs or near_cpus, unless there is but one
+    // Of a node without CPUs, all that are as good, the nearest first: those of its initiators, else those where the
+    // machine's tree hangs it, else the nearest by distance. What names all nodes with CPUs says nothing.
+    std::vector<uint32_t> served_by;
+    uint32_t nearest_with_cpus = NEAR_NODE_UNKNOWN; // the first of these, or itself
     NumberSet allowed_cpus;
     bool has_memory = false; // also where the machine says of no node how much
     bool memory_allowed = false;
@@ -151,21 +155,19 @@ public:
 
     Known distances_known() const;
 
-    // Both must exist. The distance is what the link says, else the link back; where the machine says nothing, 10 for
-    // the same node and 20 for another, but UINT32_MAX where it says those of other ways from or to `from`, and its
-    // tree does not put both together: an unknown way is not taken for a short one.
+    // Both must exist.
     Link link(uint32_t from, uint32_t to) const;
+
+    // For comparing the ways from one node; both must exist. 0 to itself; else what the link says, else the link back;
+    // where neither is known, 1 for nodes that the machine's tree puts together, and UINT32_MAX for others: an unknown
+    // way is not taken for a short one.
     uint32_t distance(uint32_t from, uint32_t to) const;
 
-    // `node` must exist. Itself first, then by distance, then by number; where the machine gives no distances, those
-    // that its tree puts together come before others.
+    // `node` must exist. By distance, then by number.
     std::vector<uint32_t> nodes_by_distance(uint32_t node) const;
-    // Of a node without CPUs: the one of its initiators, else of the CPUs where the machine's tree hangs it, else the
-    // nearest by distance.
-    uint32_t nearest_with_cpus(uint32_t node) const;                  // any CPUs
-    uint32_t nearest_with_allowed_cpus(uint32_t node) const;          // NEAR_NODE_UNKNOWN: none in the machine
-    std::vector<uint32_t> serving_candidates(const Node &node) const; // all that are as good, the nearest first
-    uint32_t nearest_with_memory(uint32_t node) const;                // another than itself is one of the default nodes
+    uint32_t nearest_with_cpus(uint32_t node) const;         // any CPUs
+    uint32_t nearest_with_allowed_cpus(uint32_t node) const; // NEAR_NODE_UNKNOWN: none in the machine
+    uint32_t nearest_with_memory(uint32_t node) const;       // another than itself is one of the default nodes
 
     // The allowed node whose memory is best from the CPUs of `from`, by NEAR_BEST_*; NEAR_NODE_UNKNOWN: the machine
     // gives no such figures.
@@ -197,12 +199,12 @@ private:
     std::size_t index_of(uint32_t node) const;
     uint32_t said_distance(std::size_t from, std::size_t to) const; // indexes; 0: not known
     uint32_t distance_at(std::size_t from, std::size_t to) const;
+    std::vector<uint32_t> serving_candidates(std::size_t home) const;
 
     std::vector<Node> nodes_;
     std::vector<Cpu> cpus_;
     std::vector<CacheFacts> caches_;  // by index
     std::vector<uint32_t> distances_; // row by row, from index to index; 0: not known; empty: none is
-    std::vector<bool> has_distances_; // by index: whether any way to another node, or back, has one
     std::vector<uint32_t> default_memory_nodes_;
     TopologyCounts counts_;
     NumberSet node_numbers_;

@@ -34,6 +34,7 @@ public:
     explicit XmlChecker(const std::string &text);
 
     Done run();
+    bool has_node() const { return objects_ && objects_->has_node(); }
 
 private:
     // What may stand within an element that is open.
@@ -355,14 +356,16 @@ Done XmlChecker::take_text(std::string_view text) {
 
 } // namespace
 
-Done check_hwloc_xml(const std::string &text) {
+Result<CheckedXml> check_hwloc_xml(const std::string &text) {
     if (text.size() > most_xml_bytes) {
         return fail(NEAR_E_TOPOLOGY, "the XML has %zu bytes; it may have %zu (64 MiB)", text.size(), most_xml_bytes);
     }
     if (text.empty()) {
         return fail(NEAR_E_TOPOLOGY, "the XML file is empty");
     }
-    return XmlChecker(text).run();
+    XmlChecker checker(text);
+    const Done done = checker.run();
+    return done ? Result<CheckedXml>(CheckedXml{checker.has_node()}) : done.error();
 }
 
 } // namespace nearpool

@@ -9,8 +9,12 @@
 
 namespace nearpool {
 
+struct CheckedXml {
+    bool has_node = false; // else hwloc makes one for the whole machine
+};
+
 // NEAR_E_TOPOLOGY with the line, the object and what is wrong with it, unless the text is well-formed, is that of an
 // hwloc 1.x or 2.x, and describes a machine that hwloc can build. Takes time and memory in proportion to the text.
-Done check_hwloc_xml(const std::string &text);
+Result<CheckedXml> check_hwloc_xml(const std::string &text);
 
 } // namespace nearpool

@@ -40,7 +40,8 @@ public:
     explicit XmlObjects(bool first_version) : first_version_(first_version) {}
 
     Done open(const XmlElement &element);
-    Done close();                     // the innermost
+    Done close(); // the innermost
+    bool has_node() const { return !node_numbers_.empty(); }
     Done finish(uint64_t line) const; // the root was closed
 
     const XmlObject *innermost() const { return open_.empty() ? nullptr : &open_.back(); }

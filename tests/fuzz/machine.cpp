@@ -37,6 +37,8 @@ void examine_order(const Topology &topology, uint32_t node) {
     const uint32_t with_cpus = topology.nearest_with_cpus(node);
     require(with_cpus == NEAR_NODE_UNKNOWN || !topology.node(with_cpus)->cpus.empty(),
             "the nearest with CPUs has some");
+    require(topology.allowed_cpus() != topology.cpu_numbers() || topology.nearest_with_allowed_cpus(node) == with_cpus,
+            "where all CPUs are allowed, the nearest is the same");
     const uint32_t with_memory = topology.nearest_with_memory(node);
     require(with_memory == NEAR_NODE_UNKNOWN || topology.node(with_memory)->has_memory,
             "the nearest with memory has some");

@@ -42,6 +42,12 @@ TEST(TopologyInDoubt, AMachineThatShowsAllItsNodesIsNot) {
     const auto topology = discovered(two_nodes(), two_fake_nodes());
     EXPECT_EQ(topology->doubt(), "");
     EXPECT_EQ(topology->basis(), static_cast<uint32_t>(NEAR_BASIS_SYSFS));
+    FakeMachine machine(two_fake_nodes());
+    two_nodes().fill(machine.files());
+    fakes::FailingPorts ports(machine.ports());
+    ports.fail_always(fakes::Call::threads_start, EAGAIN); // none is needed
+    EXPECT_EQ(taken(Topology::discover(ports.ports()))->doubt(), "");
+    EXPECT_EQ(ports.failures(), 0U);
 }
 
 TEST(TopologyInDoubt, HiddenNodesOfWhichMemsAllowedNamesSeveralAre) {
@@ -166,6 +172,7 @@ TEST(TopologyInDoubt, CpusThatNoNodeListsAreOfThoseThatGetcpuNames) {
     EXPECT_EQ(cpus_of(*topology, 0).text(), "0-1");
     EXPECT_EQ(cpus_of(*topology, 1).text(), "2-3");
     EXPECT_EQ(topology->doubt(), "");
+    EXPECT_EQ(topology->basis(), static_cast<uint32_t>(NEAR_BASIS_SYSFS | NEAR_BASIS_AFFINITY | NEAR_BASIS_GETCPU));
 }
 
 TEST(TopologyInDoubt, TheOnlyNodeHasAllAllowedCpus) {
@@ -178,16 +185,58 @@ TEST(TopologyInDoubt, TheOnlyNodeHasAllAllowedCpus) {
     EXPECT_TRUE(names(hidden->doubt(), "getcpu() says nodes 0-1")) << hidden->doubt();
 }
 
-TEST(TopologyInDoubt, CpusThatNoNodeListsAreWhereNobodySaysWhoseTheyAre) {
-    SysfsTree tree({{0, {0}, 4096, {10, 20}, 0}, {1, {2}, 4096, {20, 10}, 0}});
-    FakeMachine machine(two_fake_nodes());
+TEST(TopologyInDoubt, CpusThatNoNodeListsAreWhereTheyCannotBeVisited) {
+    for (const fakes::Call call : {fakes::Call::affinity_set, fakes::Call::threads_start}) {
+        FakeMachine machine(two_fake_nodes());
+        SysfsTree({{0, {0}, 4096, {10, 20}, 0}, {1, {2}, 4096, {20, 10}, 0}}).fill(machine.files());
+        fakes::FailingPorts ports(machine.ports());
+        ports.fail_always(call, EPERM);
+        const auto topology = taken(Topology::discover(ports.ports()));
+        EXPECT_EQ(cpus_of(*topology, 1).text(), "2");
+        EXPECT_EQ(topology->cpu(3)->node, NEAR_NODE_UNKNOWN);
+        EXPECT_TRUE(names(topology->doubt(), "none lists CPUs 1,3")) << topology->doubt();
+    }
+}
+
+TEST(TopologyInDoubt, HiddenNodesAreWhereNoCpuCanBeVisited) {
+    SysfsTree tree = two_nodes();
+    tree.remove_folder(system_folder + "/node");
+    tree.allow("0-3", "0");
+    FakeMachine machine({{0, {0, 1, 2, 3}}});
     tree.fill(machine.files());
     fakes::FailingPorts ports(machine.ports());
     ports.fail_always(fakes::Call::affinity_set, EPERM);
-    const auto topology = taken(Topology::discover(ports.ports()));
-    EXPECT_EQ(cpus_of(*topology, 1).text(), "2");
+    EXPECT_TRUE(names(taken(Topology::discover(ports.ports()))->doubt(), "getcpu() cannot be asked"));
+}
+
+// As sandboxes do that know no affinity: where the thread was is not where it should have been.
+TEST(TopologyInDoubt, AnAffinityThatIsTakenAndNotFollowedVisitsNothing) {
+    FakeMachine machine(two_fake_nodes());
+    machine.nodes().ignore_affinity(true);
+    const auto topology = discovered(SysfsTree({{0, {0}, 4096, {10, 20}, 0}, {1, {2}, 4096, {20, 10}, 0}}), machine);
     EXPECT_EQ(topology->cpu(3)->node, NEAR_NODE_UNKNOWN);
-    EXPECT_TRUE(names(topology->doubt(), "none of them lists CPUs 1,3")) << topology->doubt();
+    EXPECT_TRUE(names(topology->doubt(), "none lists CPUs 1,3")) << topology->doubt();
+}
+
+// Not one of these CPUs is of this machine, so neither are the nodes.
+TEST(TopologyInDoubt, TheNodesOfAnotherMachineAreLeftOut) {
+    SysfsTree tree({{0, {64, 65}, 4096, {10, 20}, 0}, {1, {66, 67}, 4096, {20, 10}, 0}});
+    tree.allow("0-3", "0");
+    const auto topology = discovered(tree, {{0, {0, 1, 2, 3}}});
+    EXPECT_TRUE(topology->synthetic_node());
+    EXPECT_EQ(cpus_of(*topology, 0).text(), "0-3");
+}
+
+// Where the lists of all nodes are masked, the kernel says whose the CPUs are.
+TEST(TopologyInDoubt, NodesOfWhichNoneListsACpuAreOfThisMachine) {
+    SysfsTree tree = two_nodes();
+    for (const char *node : {"/node/node0/cpulist", "/node/node1/cpulist"}) {
+        tree.remove(system_folder + node);
+    }
+    const auto topology = discovered(tree, two_fake_nodes());
+    EXPECT_EQ(cpus_of(*topology, 0).text(), "0-1");
+    EXPECT_EQ(cpus_of(*topology, 1).text(), "2-3");
+    EXPECT_EQ(topology->doubt(), "");
 }
 
 // It is copied to callers and into XML, which have room for so much.

@@ -41,11 +41,13 @@ TEST(Lookup, TheNearestAllowedCpusSkipNodesOutsideTheCpuset) {
     EXPECT_EQ(sysfs(tree)->nearest_with_allowed_cpus(1), NEAR_NODE_UNKNOWN);
 }
 
-TEST(Lookup, DistancesThatNobodySaysAre10And20) {
-    const auto topology = synthetic("numa:2 pu:1");
+TEST(Lookup, WithoutDistancesNodesOfOnePackageAreNearerThanOthers) {
+    const auto topology = synthetic("pack:2 numa:2 pu:1");
     EXPECT_EQ(topology->link(0, 1).distance, 0U);
-    EXPECT_EQ(topology->distance(0, 0), 10U);
-    EXPECT_EQ(topology->distance(0, 1), 20U);
+    EXPECT_EQ(topology->distance(2, 2), 0U);
+    EXPECT_EQ(topology->distance(2, 3), 1U);
+    EXPECT_EQ(topology->distance(2, 0), UINT32_MAX);
+    EXPECT_EQ(topology->nodes_by_distance(2), (std::vector<uint32_t>{2, 3, 0, 1}));
 }
 
 TEST(Lookup, UnknownNumbersAreNotFound) {

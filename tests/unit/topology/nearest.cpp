@@ -201,6 +201,29 @@ TEST(Distances, ThatAreNotKnownAreNoShortOnes) {
     EXPECT_EQ(topology->nodes_by_distance(3), (std::vector<uint32_t>{3, 0, 1, 2}));
 }
 
+// Whatever is found out of its package afterwards.
+TEST(ServingNode, IsTheSameWhereAllCpusAreAllowed) {
+    SysfsTree tree({{0, {0, 1}, 4096, {10, 20, 40, 31}, 0},
+                    {1, {2, 3}, 4096, {}, 0},
+                    {2, {4, 5}, 4096, {40, 40, 10, 40}, 0},
+                    {3, {}, 4096, {}, 0}});
+    for (const char *cpu : {"/cpu0", "/cpu1", "/cpu2", "/cpu3"}) {
+        tree.set(std::string("/sys/devices/system/cpu") + cpu + "/topology/package_cpus_list", "0-3\n");
+    }
+    const auto topology = sysfs(tree);
+    EXPECT_EQ(topology->nearest_with_cpus(3), 0U);
+    EXPECT_EQ(topology->nearest_with_allowed_cpus(3), 0U);
+    EXPECT_EQ(topology->node(3)->package, topology->node(0)->package);
+    EXPECT_EQ(topology->nodes_by_distance(3), (std::vector<uint32_t>{3, 0, 2, 1}));
+}
+
+// 16 is what two dies of one package may say; the memory beside its own CPUs is nearer all the same.
+TEST(Distances, ThatAreNotKnownAreShortWithinAPackage) {
+    const auto topology = xml(xml_machine({{{0, 1}, {node_of(0), node_of(2, "HBM")}}, {{2, 3}, {node_of(1)}}},
+                                          xml_distances("", "5", "10 16 16 10 ")));
+    EXPECT_EQ(topology->nodes_by_distance(0), (std::vector<uint32_t>{0, 2, 1}));
+}
+
 TEST(Distances, OfTheWayBackCountWhereThoseOfTheWayAreMissing) {
     SysfsTree tree({{0, {0}, 4096, {10, 21, 28}, 0}, {1, {1}, 4096, {21, 10, 17}, 0}, {2, {}, 4096, {}, 0}});
     const auto topology = sysfs(tree);

@@ -42,8 +42,9 @@ TEST(SyntheticTopology, WithoutANodeOneStandsForTheMachine) {
 
 // hwloc knows a type by two letters, and makes nodes of one of several levels that have none.
 TEST(SyntheticTopology, OfNodesThatAreNotCalledNumaNoneStandsForTheMachine) {
-    for (const auto &[text, count] : {std::pair("nu:4 pu:1", 4U), std::pair("2 3 4", 6U), std::pair("1 4", 1U),
-                                      std::pair("NUMANode:1 pu:2", 1U), std::pair("pack:2 [numa] pu:2", 2U)}) {
+    for (const auto &[text, count] :
+         {std::pair("nu:4 pu:1", 4U), std::pair("2 3 4", 6U), std::pair("1 4", 1U), std::pair("2 2 2 2 2 2 2 2 2", 8U),
+          std::pair("2 [numa] 512 2", 2U), std::pair("NUMANode:1 pu:2", 1U), std::pair("pack:2 [numa] pu:2", 2U)}) {
         EXPECT_EQ(synthetic(text)->nodes().size(), count) << text;
         EXPECT_FALSE(synthetic(text)->synthetic_node()) << text;
     }
@@ -67,7 +68,11 @@ TEST(SyntheticTopology, NamesLimitAndValueOfWhatIsTooLarge) {
          {Case{"pack:2 core:8193 pu:1", "16386", "16384"},
           Case{"pack:4294967296 core:4294967296 pu:1", "18446744073709551615", "16384"},
           Case{"4096 4096 4096", "68719476736", "16384"}, Case{"300000 300000 pu:1", "90000000000", "16384"},
-          Case{"pack:2(memory=1GB)8193 1", "16386", "16384"}, Case{"1 4097 2", "4097", "4096"},
+          Case{"pack:2(memory=1GB)8193 1", "16386", "16384"}, Case{"4097 2", "4097", "4096"},
+          Case{"2\n16384 16384", "536870912", "16384"}, Case{"\npack:2\nnuma:4000 pu:1", "8000", "4096"},
+          Case{"pack:41" + repeated("\n[numa]", 100) + " pu:1", "4100", "4096"},
+          Case{"numa:2(memory=4096TB) pu:2", "4096000000000000", "2251799813685248"},
+          Case{"numa:2 l3:1(size=4096TB) pu:2", "4096000000000000", "2251799813685248"},
           Case{"NUMA:4097 pu:1", "4097", "4096"}, Case{"pack:41 " + repeated("[numa] ", 100) + "pu:1", "4100", "4096"},
           Case{"pack:8192" + repeated(" group:1", 100) + " pu:1", "835585", "65536"},
           Case{"numa:2(indexes=0,65536) pu:1", "65536", "65536"},

@@ -25,7 +25,7 @@ std::string name_of(const ::testing::TestParamInfo<Sample> &sample) {
 // Proves that the change alone is refused, with a status for it and a sentence that names line, object and value.
 void expect_refused(const std::string &good, const Sample &sample) {
     EXPECT_EQ(refusal(good), "");
-    const Done done = check_hwloc_xml(changed(good, sample.from, sample.to));
+    const Result<CheckedXml> done = check_hwloc_xml(changed(good, sample.from, sample.to));
     ASSERT_FALSE(done) << "accepted";
     EXPECT_EQ(done.error().status, NEAR_E_TOPOLOGY);
     EXPECT_NE(done.error().message.find(sample.says), std::string::npos) << done.error().message;

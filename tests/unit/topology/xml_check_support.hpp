@@ -120,7 +120,7 @@ inline std::string changed(std::string text, const std::string &from, const std:
 }
 
 inline std::string refusal(const std::string &text) {
-    const Done done = check_hwloc_xml(text);
+    const Result<CheckedXml> done = check_hwloc_xml(text);
     return done ? "" : done.error().message;
 }
 
