@@ -55,7 +55,7 @@ enum {
     NEAR_BASIS_SYSFS = 1,        /**< files of /sys and /proc */
     NEAR_BASIS_AFFINITY = 2,     /**< the process's affinity, because /sys does not show its CPUs, or contradicts it */
     NEAR_BASIS_MEMS_ALLOWED = 4, /**< Mems_allowed of /proc/self/status, because /sys shows no node */
-    NEAR_BASIS_GETCPU = 8,       /**< getcpu(), because /sys shows no node, or none that lists a CPU */
+    NEAR_BASIS_GETCPU = 8,       /**< getcpu(), because /sys shows no node, or a CPU in none */
     NEAR_BASIS_XML = 16,         /**< an hwloc XML file that does not say what it rests on itself, as ours do */
     NEAR_BASIS_SYNTHETIC = 32    /**< a synthetic description */
 };

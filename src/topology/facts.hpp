@@ -40,7 +40,8 @@ struct MachineFacts {
 
     bool this_machine = false;
     bool synthetic_node = false;
-    uint32_t basis = 0; // NEAR_BASIS_*
+    bool nodes_list_cpus = false; // whether a node names any CPU, be it one of this machine or not
+    uint32_t basis = 0;           // NEAR_BASIS_*
     std::string doubt;
 
     NumberSet node_numbers() const;

@@ -338,10 +338,13 @@ Done check_sizes(hwloc_topology_t topology) {
     uint64_t largest = 0;
     for_each(topology, HWLOC_OBJ_NUMANODE,
              [&](hwloc_obj_t object) { largest = std::max<uint64_t>(largest, object->attr->numanode.local_memory); });
+    const auto look_at_cache = [&](hwloc_obj_t object) {
+        largest = std::max<uint64_t>(largest, object->attr->cache.size);
+    };
+    for_each(topology, HWLOC_OBJ_MEMCACHE, look_at_cache);
     for (int depth = 0; depth < hwloc_topology_get_depth(topology); depth++) {
         if (hwloc_obj_type_is_cache(hwloc_get_depth_type(topology, depth)) != 0) {
-            for_each_at(topology, depth,
-                        [&](hwloc_obj_t object) { largest = std::max<uint64_t>(largest, object->attr->cache.size); });
+            for_each_at(topology, depth, look_at_cache);
         }
     }
     return largest <= most_memory_bytes

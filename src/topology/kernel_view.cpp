@@ -27,9 +27,7 @@ struct Tour {
 
 void *go_round(void *argument) {
     const Tour &tour = *static_cast<Tour *>(argument);
-    constexpr std::size_t most = 1024; // each takes some ten microseconds
-    for (std::size_t i = 0; i < std::min(tour.view.unlisted.size(), most); i++) {
-        const uint32_t wanted = tour.view.unlisted[i];
+    for (const uint32_t wanted : tour.view.unlisted) { // some ten microseconds each
         uint32_t cpu = 0;
         uint32_t node = 0;
         const bool asked = tour.ports.affinity.set({wanted}) == 0 && tour.ports.affinity.current(&cpu, &node) == 0;
@@ -64,10 +62,13 @@ KernelView ask_kernel(const Ports &ports, const MachineFacts &facts) {
 }
 
 void serve_the_allowed(const KernelView &kernel, MachineFacts &facts) {
-    const bool listed =
-        std::any_of(facts.nodes.begin(), facts.nodes.end(), [](const Node &node) { return !node.cpus.empty(); });
-    if (facts.nodes.size() > 1 && listed && kernel.unlisted == allowed_of(facts)) {
-        facts.cpus = kernel.unlisted;
+    if (kernel.unlisted.empty()) {
+        return;
+    }
+    if (facts.nodes.size() > 1 && facts.nodes_list_cpus && kernel.unlisted == allowed_of(facts)) {
+        if ((facts.basis & NEAR_BASIS_AFFINITY) != 0) { // then the other CPUs were known from these nodes alone
+            facts.cpus = kernel.unlisted;
+        }
         facts.nodes.clear();
         facts.distances.clear();
         return;
@@ -91,7 +92,7 @@ void look_for_doubt(const KernelView &kernel, MachineFacts &facts) {
     const NumberSet shown = facts.node_numbers();
     const std::string shows =
         facts.synthetic_node ? std::string("/sys shows no nodes") : "/sys shows nodes " + shown.text();
-    const bool all_visited = kernel.visits.size() == kernel.unlisted.size();
+    const bool all_visited = kernel.visits.size() == kernel.unlisted.size() && !kernel.nodes.empty();
     if (facts.allowed_nodes && !shown.contains_all(*facts.allowed_nodes)) {
         facts.doubt = format("%s, and the kernel lets this process have memory of nodes %s (Mems_allowed)",
                              shows.c_str(), facts.allowed_nodes->text().c_str());
@@ -100,7 +101,7 @@ void look_for_doubt(const KernelView &kernel, MachineFacts &facts) {
     } else if (facts.synthetic_node && (!all_visited || !facts.allowed_nodes)) {
         facts.doubt = format("%s, and %s cannot be asked whether there are more than one", shows.c_str(),
                              all_visited ? "Mems_allowed" : "getcpu()");
-    } else if (!facts.synthetic_node && !all_visited) {
+    } else if (!kernel.unlisted.empty() && !all_visited) {
         facts.doubt = format("%s, none lists CPUs %s, which this process may use, and getcpu() cannot be asked of each",
                              shows.c_str(), kernel.unlisted.text().c_str());
     }

@@ -16,7 +16,7 @@ struct Visit {
 
 struct KernelView {
     NumberSet unlisted;        // CPUs that this process may use and no node of /sys lists
-    std::vector<Visit> visits; // of these; fewer where they cannot be visited, or there are thousands
+    std::vector<Visit> visits; // of these; fewer where they cannot be visited
     NumberSet
         nodes; // that getcpu() names: for the CPU of the caller, and for the unlisted ones. Empty: it cannot be asked
 };

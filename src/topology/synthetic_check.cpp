@@ -46,7 +46,7 @@ std::optional<Level> level_at(const std::string &text, std::size_t begin) {
 }
 
 // Of how many objects hwloc makes nodes in a description whose levels are counts alone but for the last, the processing
-// units: it calls the first of them packages, the next nodes, then cores and at most five levels of caches; what are
+// units: it calls the first of them packages, the next nodes, then cores and at most four levels of caches; what are
 // more than these are groups, before the nodes. One alone are nodes.
 std::size_t nodes_of_untyped(const std::vector<std::size_t> &levels) {
     constexpr std::size_t most_named = 7;

@@ -126,12 +126,12 @@ std::vector<NumberRange> cpus_of_node(const Reader &read, uint32_t number) {
     return ranges_of(map ? *map : read.numbered(folder, "cpu"));
 }
 
-// `cpus` are those that no other node has.
-Node read_node(const Reader &read, uint32_t number, const NumberSet &cpus) {
+// `cpus` are those that are its own.
+Node read_node(const Reader &read, uint32_t number, NumberSet cpus) {
     const std::string folder = node_folder + "/node" + std::to_string(number);
     Node node;
     node.number = number;
-    node.cpus = numbers_within(cpus, cpus_of_node(read, number));
+    node.cpus = std::move(cpus);
     node.memory_bytes = memory_field(read.text(folder + "/meminfo"), "MemTotal");
     node.huge_pools = read_huge_pools(read, folder + "/hugepages");
     node.memory_side_cache_bytes = read_memory_side_cache(read, folder);
@@ -197,7 +197,9 @@ Done read_nodes(const Reader &read, MachineFacts &facts) {
                                                read.set(node_folder + "/possible").value_or(numbers)};
     NumberSet free = facts.cpus; // a CPU is of one node
     for (const uint32_t number : numbers) {
-        facts.nodes.push_back(read_node(read, number, free));
+        const std::vector<NumberRange> listed = cpus_of_node(read, number);
+        facts.nodes_list_cpus = facts.nodes_list_cpus || !listed.empty();
+        facts.nodes.push_back(read_node(read, number, numbers_within(free, listed)));
         if (const NumberSet &own = facts.nodes.back().cpus; !own.empty()) {
             free = free.subtract(own);
         }

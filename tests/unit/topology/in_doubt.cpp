@@ -222,9 +222,24 @@ TEST(TopologyInDoubt, AnAffinityThatIsTakenAndNotFollowedVisitsNothing) {
 TEST(TopologyInDoubt, TheNodesOfAnotherMachineAreLeftOut) {
     SysfsTree tree({{0, {64, 65}, 4096, {10, 20}, 0}, {1, {66, 67}, 4096, {20, 10}, 0}});
     tree.allow("0-3", "0");
-    const auto topology = discovered(tree, {{0, {0, 1, 2, 3}}});
-    EXPECT_TRUE(topology->synthetic_node());
-    EXPECT_EQ(cpus_of(*topology, 0).text(), "0-3");
+    for (const char *online : {"64-67\n", "0-3\n", "0-7\n"}) { // with its CPUs, or only the folder of nodes is false
+        tree.set(system_folder + "/cpu/online", online);
+        const auto topology = discovered(tree, {{0, {0, 1, 2, 3}}});
+        EXPECT_TRUE(topology->synthetic_node()) << online;
+        EXPECT_EQ(cpus_of(*topology, 0).text(), std::string(online) == "0-7\n" ? "0-7" : "0-3");
+    }
+}
+
+TEST(TopologyInDoubt, AMachineOfWhichNoCpuMayBeUsedIsShownWhole) {
+    SysfsTree tree = two_nodes();
+    tree.allow("8-11", "0-1");
+    FakeMachine machine(two_fake_nodes());
+    tree.fill(machine.files());
+    fakes::FailingPorts ports(machine.ports());
+    ports.fail_always(fakes::Call::affinity_get, EPERM);
+    const auto topology = taken(Topology::discover(ports.ports()));
+    EXPECT_EQ(topology->cpus().size(), 4U);
+    EXPECT_EQ(topology->nodes().size(), 2U);
 }
 
 // Where the lists of all nodes are masked, the kernel says whose the CPUs are.
