@@ -43,6 +43,12 @@ Ref<const Topology> TopologyBuilder::build(MachineFacts facts, std::unique_ptr<T
     made.page_bytes_ = is_page_size(builder.facts_.page_bytes) ? builder.facts_.page_bytes : 4096;
     made.nodes_ = std::move(builder.facts_.nodes);
     made.distances_ = std::move(builder.facts_.distances);
+    for (Node &node : made.nodes_) { // a huge page is larger than a base page
+        std::vector<near_huge_pool> &pools = node.huge_pools;
+        pools.erase(std::remove_if(pools.begin(), pools.end(),
+                                   [&](const near_huge_pool &pool) { return pool.page_bytes <= made.page_bytes_; }),
+                    pools.end());
+    }
     builder.make_cpus();
     builder.number_packages();
     builder.number_caches();

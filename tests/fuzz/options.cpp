@@ -182,6 +182,10 @@ void make_small(Given<near_pinned_options> &options) {
     options.set(offsetof(near_pinned_options, timeout_ns), timeout % 4 == 3 ? NEAR_FOREVER : timeout % 1000000000);
 }
 
+bool reserves_nothing(const Given<near_pinned_options> &options) {
+    return options.at<uint32_t>(offsetof(near_pinned_options, reserved)) == 0;
+}
+
 void pinned_queries(Bytes &input, World &world, near_pinned *pinned) {
     Given<near_pinned_info> info(input);
     info.check_output(near_pinned_get_info(pinned, info.get(), nullptr));
@@ -197,7 +201,7 @@ void pinned_with_options(Bytes &input, World &world) {
     near_pinned *pinned = nullptr;
     const near_status status =
         numa_pool_alloc_pinned(world.pool(), world.devices(), 0, 10000, options.get(), &pinned, nullptr);
-    options.check_input(status);
+    options.check_input(status, reserves_nothing(options));
     check_status(status);
     if (status == NEAR_OK) {
         pinned_queries(input, world, pinned);
@@ -211,7 +215,7 @@ void pinned_request_with_options(Bytes &input, World &world) {
     near_pinned_request *request = nullptr;
     const near_status status =
         numa_pool_request_pinned(world.pool(), world.devices(), 1, 5000, options.get(), &request, nullptr);
-    options.check_input(status);
+    options.check_input(status, reserves_nothing(options));
     check_status(status);
     if (status == NEAR_OK) {
         Given<near_pinned_progress> progress(input);

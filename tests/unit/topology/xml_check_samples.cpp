@@ -101,6 +101,7 @@ constexpr Sample objects[] = {
     {"NodeNumberIsLocal", "\"NUMANode\" os_index=\"1\"", "\"NUMANode\" os_index=\"4294967294\"",
      "has the number 4294967294; the numbers of nodes are below 65536"},
     {"DeviceType", "osdev_type=\"1\"", "osdev_type=\"16\"", "osdev_type=\"16\" is no number from 0 to 6"},
+    {"BridgeWithoutType", " bridge_type=\"0-1\"", "", "a Bridge has no bridge_type"},
     {"BridgeType", "bridge_type=\"0-1\"", "bridge_type=\"1-0\"", "bridge_type=\"1-0\" is neither"},
     {"BridgeRange", "[00-3b]", "00-3b", "bridge_pci=\"0000:00-3b\" is no range"},
     {"PciAddress", "0000:3b:00.0", "0000:3b:20.0", "pci_busid=\"0000:3b:20.0\" is no PCI address"},
