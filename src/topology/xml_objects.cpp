@@ -288,6 +288,11 @@ void XmlObjects::enter(XmlObject object) {
         const int64_t first = object.sets[XmlObject::complete_cpus]->first();
         parent->last_first = first < 0 ? INT64_MAX : first;
     }
+    const auto in_own = [&](hwloc_obj_type_t type, std::size_t set) {
+        return object.type == type && object.sets[set] && !object.sets[set]->empty();
+    };
+    may_use_a_cpu_ = may_use_a_cpu_ || in_own(HWLOC_OBJ_PU, XmlObject::cpus);
+    may_use_a_node_ = may_use_a_node_ || in_own(HWLOC_OBJ_NUMANODE, XmlObject::nodes);
     open_.push_back(std::move(object));
 }
 
@@ -348,6 +353,10 @@ Done XmlObjects::finish(uint64_t line) const {
     }
     if (node_numbers_.empty() && (root_has_nodes_ || !first_version_)) {
         return refuse(line, "the machine has no NUMANode");
+    }
+    if (!may_use_a_cpu_ || (!may_use_a_node_ && !node_numbers_.empty())) {
+        return refuse(line, "no %s of the machine is in its own %s", may_use_a_cpu_ ? "NUMANode" : "PU",
+                      may_use_a_cpu_ ? "nodeset" : "cpuset");
     }
     return {};
 }

@@ -69,6 +69,8 @@ private:
     std::unordered_set<uint32_t> node_numbers_;
     std::size_t objects_ = 0;
     bool root_has_nodes_ = false;
+    bool may_use_a_cpu_ = false; // one is in its own cpuset; of what is not, hwloc keeps only the number
+    bool may_use_a_node_ = false;
     XmlSet complete_cpus_; // of the root
 };
 

@@ -52,9 +52,9 @@ public:
     // Whether the library can take it as an input: nothing is set past what it knows.
     bool acceptable_input() const { return acceptable_size() && tail_is_zero(); }
 
-    // What the library promises of an input struct; `known`: nor is a field set that this version keeps for later.
-    void check_input(near_status status, bool known = true) const {
-        require((status == NEAR_E_VERSION) != (acceptable_input() && known && !planted()),
+    // What the library promises of an input struct.
+    void check_input(near_status status) const {
+        require((status == NEAR_E_VERSION) != (acceptable_input() && !planted()),
                 "a struct of unknown size or fields is NEAR_E_VERSION, and no other is");
     }
 
