@@ -47,7 +47,7 @@ std::optional<XmlSet> XmlSet::parse(std::string_view text) {
         }
         text.remove_prefix(1);
     }
-    if (text.empty() || text.back() == ',') {
+    if (text.empty() || text.front() == ',' || text.back() == ',') { // hwloc 2.9 counts one word too few and aborts
         return std::nullopt;
     }
     std::size_t place = static_cast<std::size_t>(std::count(text.begin(), text.end(), ','));

@@ -155,8 +155,8 @@ TEST(XmlSet, ReadsHwlocsNotation) {
     EXPECT_TRUE(XmlSet::parse("0x3")->within(*mixed) == false && XmlSet::parse("0x1")->within(*mixed));
     EXPECT_TRUE(XmlSet::parse("0x80000000")->intersects(*mixed));
     EXPECT_EQ(XmlSet::parse("0x1" + std::string(40000, ',') + "0x0")->highest(), 40000 * 32);
-    for (const char *text :
-         {"", ",", "0x1,", "0x", "x", "1 ", " 1", "+1", "0x100000000", "0xf...", "0xf...f,", "0xf...f0"}) {
+    for (const char *text : {"", ",", "0x1,", ",0x1", "0xf...f,,0x1", "0x", "x", "1 ", " 1", "+1", "0x100000000",
+                             "0xf...", "0xf...f,", "0xf...f0"}) {
         EXPECT_FALSE(XmlSet::parse(text)) << text;
     }
 }
