@@ -140,11 +140,7 @@ Done check_pci_address(const XmlElement &element) {
         return refuse(element.line, "bridge_pci=\"%s\" is no range of PCI buses like 0000:[3b-3f]",
                       shown(*range).c_str());
     }
-    const std::string_view *object = element.find("type");
     const std::string_view *type = element.find("bridge_type");
-    if (type == nullptr && object != nullptr && *object == "Bridge") {
-        return refuse(element.line, "a Bridge has no bridge_type"); // hwloc would write one that it does not know
-    }
     if (type != nullptr && *type != "0-1" && *type != "1-1") {
         return refuse(element.line, "bridge_type=\"%s\" is neither 0-1 (host to PCI) nor 1-1 (PCI to PCI)",
                       shown(*type).c_str());

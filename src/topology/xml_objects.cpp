@@ -309,6 +309,9 @@ Done XmlObjects::open(const XmlElement &element) {
         return refuse(object.line, "%s is of another level or kind than its depth and cache_type say",
                       object.label.c_str());
     }
+    if (object.type == HWLOC_OBJ_BRIDGE && element.find("bridge_type") == nullptr) {
+        return refuse(object.line, "%s has no bridge_type", object.label.c_str()); // hwloc would write an unknown one
+    }
     if (Done done = read_sets(element, object); !done) {
         return done;
     }
