@@ -16,9 +16,8 @@ extern "C" {
 /**
  * @brief All nodes, nearest first, seen from one node: itself, then by distance, then by number.
  *
- * Where the machine gives no distance, that of the way back counts. Where it gives none either,
- * nodes that its tree puts together (in one of several packages, or memory beside some of the CPUs) come first, and
- * others last.
+ * Where the machine gives no distance, that of the way back counts. Where it gives none either, nodes that its tree
+ * puts together (in one of several packages, or memory beside some of the CPUs) come first, and others last.
  *
  * @param[in]  topology  a topology, or NULL.
  * @param[in]  node      a node's number.

@@ -203,17 +203,16 @@ void TopologyBuilder::complete_nodes() {
             with_cpus.add(node.number);
         }
     }
-    const auto only_nodes = [&](const NumberSet &numbers) { return numbers.intersect(made_->node_numbers_); };
     for (Node &node : made_->nodes_) {
         const bool own = !node.cpus.empty();
         if (node.memory.source == NEAR_KIND_SOURCE_NONE && own) {
             node.memory = {NEAR_MEMORY_DRAM, NEAR_KIND_SOURCE_CPUS};
         }
-        node.initiators = only_nodes(node.initiators).intersect(with_cpus);
+        node.initiators = node.initiators.intersect(with_cpus);
         node.near_cpus = node.near_cpus.intersect(made_->cpu_numbers_);
         std::vector<uint32_t> near;
         set_of(own ? node.cpus : node.near_cpus, [&](const Cpu &one) { near.push_back(one.node); });
-        node.near_nodes = only_nodes(NumberSet(std::move(near)));
+        node.near_nodes = NumberSet(std::move(near)).intersect(with_cpus); // a CPU may be in none
         if (!own && node.near_nodes == with_cpus) {
             node.near_nodes = {};
         }

@@ -92,7 +92,7 @@ void read_recorded_hwloc(benchmark::State &state) {
     unsetenv("HWLOC_FSROOT");
 }
 
-// Many nodes with few CPUs each, and one with many, for which hwloc needs more than four minutes.
+// Many nodes with few CPUs each, and one with many: that hwloc is not asked for, its time grows with the square.
 BENCHMARK(read_recorded)
     ->ArgNames({"nodes", "cpus"})
     ->Args({64, 8})
