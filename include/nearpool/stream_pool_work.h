@@ -113,8 +113,7 @@ NEAR_API NEAR_MUST_CHECK near_status stream_pool_wait_on(stream_pool *pool, uint
  * - ::NEAR_E_AGAIN        the queue of @p workers is full
  * - ::NEAR_E_SHUTDOWN     @p workers takes no more tasks
  * - ::NEAR_E_UNSUPPORTED  this driver cannot call back
- * - ::NEAR_E_CUDA         the driver refuses. A call that fails so late leaves a discarded task in the counts of @p
- * workers
+ * - ::NEAR_E_CUDA         the driver refuses
  * - ::NEAR_E_FORKED       a pool was made in the parent of this process
  * - ::NEAR_E_NOMEM        out of memory
  * - and those of numa_pool_default(), and of starting its threads (::NEAR_E_SYSTEM), where @p workers is NULL

@@ -9,6 +9,7 @@
 
 using namespace nearpool_gpu;
 using nearpool_test::counts_of;
+using nearpool_test::counts_of_group;
 using nearpool_test::eventually;
 using nearpool_test::give_it_time;
 
@@ -131,6 +132,7 @@ TEST_F(ContinuationScript, AContinuationThatTheDriverRefusesIsNeitherRunNorDisca
     const Devices devices;
     const Streams streams(devices);
     const nearpool_test::Pool workers(1);
+    const nearpool_test::Group group(workers);
     Outcome outcome;
     const near_task task = outcome.task();
     const uint64_t id = streams.acquire();
@@ -138,9 +140,12 @@ TEST_F(ContinuationScript, AContinuationThatTheDriverRefusesIsNeitherRunNorDisca
         fake()->fail("cuStreamAddCallback", 1, 2, 0);
     }
     Error error;
-    EXPECT_EQ(stream_pool_then_task(streams, id, workers, &task, nullptr, &error),
+    EXPECT_EQ(stream_pool_then_task(streams, id, workers, &task, group, &error),
               driver()->stream_add_callback != nullptr ? NEAR_E_CUDA : NEAR_E_UNSUPPORTED);
     EXPECT_EQ(numa_pool_wait_idle(workers, NEAR_FOREVER, nullptr), NEAR_OK);
+    EXPECT_EQ(numa_pool_group_wait(group, NEAR_FOREVER, nullptr), NEAR_OK);
+    EXPECT_EQ(counts_of(workers).accepted, 0U) << "by a call that failed";
+    EXPECT_EQ(counts_of_group(group).accepted, 0U) << "by a call that failed";
     EXPECT_EQ(outcome.run, 0);
     EXPECT_EQ(outcome.discarded, 0);
 }

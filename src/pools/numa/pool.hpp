@@ -69,6 +69,7 @@ public:
     void work_added(Team &home);
     OpenPromises &open_promises() { return open_promises_; }
     void keep_promise(std::size_t node, const Item &item) noexcept; // one that was open
+    void take_promise_back(std::size_t node) noexcept;              // likewise
     void break_promises(const Group *group);                        // the group's; nullptr: all
     void wake_everyone();
     void worker_ready(bool on_its_node);

@@ -20,11 +20,26 @@ Promise::~Promise() {
     break_off();
 }
 
+bool Promise::take() noexcept {
+    return !pool_->forked() && pool_->open_promises().take(*this);
+}
+
 bool Promise::settle(const Item &item) noexcept {
-    if (pool_->forked() || !pool_->open_promises().take(*this)) {
+    if (!take()) {
         return false;
     }
     pool_->keep_promise(node_, item);
+    return true;
+}
+
+bool Promise::withdraw() noexcept {
+    if (!take()) {
+        return false;
+    }
+    pool_->take_promise_back(node_);
+    if (item_.group != nullptr) {
+        item_.group->retract(1);
+    }
     return true;
 }
 
@@ -97,6 +112,12 @@ Status Pool::promise(uint32_t node, const Item &item, Ref<Promise> &promise) {
 void Pool::keep_promise(std::size_t node, const Item &item) noexcept {
     queues_[node]->keep(item);
     work_added(*teams_[plan_.nodes[node].team]);
+}
+
+// It may have been all that the pool was not idle for.
+void Pool::take_promise_back(std::size_t node) noexcept {
+    queues_[node]->take_back();
+    went_idle();
 }
 
 // Those who find the work wake others for the rest.

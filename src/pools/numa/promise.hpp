@@ -25,12 +25,13 @@ public:
     // From any thread: they take short locks, and wake a worker. True: this call has decided.
     bool keep() noexcept { return settle(item_); }
     bool break_off() noexcept { return settle(Item{only_discard, item_.discard, item_.user_data, item_.group}); }
-    // As break_off(), but what the task carries stays its owner's: it is counted as discarded, and discards nothing.
-    bool withdraw() noexcept { return settle(Item{only_discard, nullptr, nullptr, item_.group}); }
+    // As if it had never been accepted: what the task carries stays its owner's, and nothing counts it.
+    bool withdraw() noexcept;
 
 private:
     friend class OpenPromises;
     ~Promise() override;
+    bool take() noexcept;
     bool settle(const Item &item) noexcept;
 
     const Ref<Pool> pool_;

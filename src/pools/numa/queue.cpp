@@ -113,6 +113,12 @@ void Queue::keep(const Item &item) noexcept {
     settle(1);
 }
 
+void Queue::take_back() noexcept {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    promised_.fetch_sub(1, std::memory_order_release);
+    clear_promised_bit();
+}
+
 // A promise that is kept meanwhile counts twice, never not at all.
 uint64_t Queue::accepted() const {
     const uint64_t kept = kept_.load(std::memory_order_acquire);

@@ -52,6 +52,9 @@ public:
     // Stores the task of a promise, as the newest, also when the queue is closed. Allocates nothing, and settles it.
     void keep(const Item &item) noexcept;
 
+    // Instead of keep(): as if it had never been promised.
+    void take_back() noexcept;
+
     // A producer says so when it has left: a push counts from its reservation on, and a task may have run, and ended
     // all of this, before its producer has moved on.
     void settle(std::size_t count) { settled_.fetch_add(count, std::memory_order_release); }
@@ -71,7 +74,8 @@ public:
     uint64_t tickets() const { return tail_.load(std::memory_order_seq_cst) & ticket_mask; }
     uint64_t oldest() const { return head_.load(std::memory_order_acquire); }
 
-    // Tasks that were ever stored or promised. Never less than when the call began.
+    // Tasks that were ever stored or promised, but for promises taken back. Never less than when the call began, but
+    // for these.
     uint64_t accepted() const;
 
     // What it costs; segments are given back with the queue only.
@@ -125,7 +129,7 @@ private:
     // beside them in a bounded queue.
     alignas(128) std::atomic<uint64_t> limit_{0}; // tickets below this have a slot, and no promise needs it
     std::atomic<Segment *> last_{nullptr};
-    alignas(128) std::atomic<uint64_t> promised_{0}; // ever
+    alignas(128) std::atomic<uint64_t> promised_{0}; // ever, but for those taken back
     std::atomic<uint64_t> kept_{0};                  // of those, with their tickets taken before
     std::mutex mutex_;
     uint64_t linked_ = 0; // tickets below this have a slot

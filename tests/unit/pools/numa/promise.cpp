@@ -56,6 +56,45 @@ TEST_F(PromiseTest, BrokenOffItIsDiscardedOnceByAWorker) {
     end(std::move(pool));
 }
 
+TEST_F(PromiseTest, WithdrawnItWasNeverAccepted) {
+    PoolOptions how = options();
+    how.queue_capacity = 1;
+    Ref<Pool> pool = create(how);
+    auto *group = new Group(pool);
+    Task task;
+    const Ref<Promise> promise = this->promise(*pool, task, 2, group);
+    EXPECT_TRUE(promise->withdraw());
+    EXPECT_FALSE(promise->withdraw());
+    EXPECT_FALSE(promise->keep());
+    EXPECT_FALSE(promise->break_off());
+    EXPECT_TRUE(pool->wait_idle(0)) << "waits for what nobody accepted";
+    EXPECT_TRUE(group->wait(0));
+    EXPECT_EQ(group->counts().accepted, 0U);
+    EXPECT_EQ(group->counts().discarded, 0U);
+    EXPECT_EQ(task.ran + task.discarded, 0);
+    expect_counts(*pool, 0, 0);
+    const Item item = task.item();
+    EXPECT_EQ(pool->submit(2, &item, 1, nullptr), NEAR_OK) << "it keeps its place in the queue";
+    EXPECT_TRUE(pool->wait_idle(long_enough_ns));
+    const Ref<Promise> late = this->promise(*pool, task, 2);
+    EXPECT_TRUE(late->break_off());
+    EXPECT_FALSE(late->withdraw());
+    EXPECT_TRUE(pool->wait_idle(long_enough_ns));
+    expect_counts(*pool, 1, 1);
+    group->drop();
+    end(std::move(pool));
+}
+
+TEST_F(PromiseTest, WithdrawnAfterItsGroupIsGoneItEndsTheGroup) {
+    Ref<Pool> pool = create();
+    auto *group = new Group(pool);
+    Task task;
+    const Ref<Promise> promise = this->promise(*pool, task, 0, group);
+    group->drop();
+    EXPECT_TRUE(promise->withdraw()); // else the leak checker finds the group
+    end(std::move(pool));
+}
+
 TEST_F(PromiseTest, ForgottenItIsDiscarded) {
     Ref<Pool> pool = create();
     Task task;
@@ -100,7 +139,8 @@ TEST_F(PromiseTest, IsWaitedFor) {
     Ref<Pool> pool = create();
     Task kept;
     Task broken;
-    for (Task *task : {&kept, &broken}) {
+    Task withdrawn;
+    for (Task *task : {&kept, &broken, &withdrawn}) {
         const Ref<Promise> promise = this->promise(*pool, *task);
         const Done early = pool->wait_idle(a_moment_ns);
         ASSERT_FALSE(early);
@@ -108,10 +148,10 @@ TEST_F(PromiseTest, IsWaitedFor) {
         EXPECT_NE(early.error().message.find("1 task"), std::string::npos) << early.error().message;
         std::thread other([&] {
             std::this_thread::sleep_for(std::chrono::nanoseconds(a_moment_ns));
-            task == &kept ? promise->keep() : promise->break_off();
+            task == &kept ? promise->keep() : task == &broken ? promise->break_off() : promise->withdraw();
         });
         EXPECT_TRUE(pool->wait_idle(long_enough_ns));
-        EXPECT_TRUE(task->once());
+        EXPECT_EQ(task->once(), task != &withdrawn);
         other.join();
     }
     EXPECT_EQ(kept.ran + broken.discarded, 2);
