@@ -70,7 +70,7 @@ Result<Ref<const Topology>> Topology::from_xml(const Ports &ports, const std::st
     }
     const Result<CheckedXml> checked = check_hwloc_xml(text.value());
     Result<Ref<const Topology>> made =
-        checked ? from_text(Origin::xml, text.value(), checked.value().has_node) : checked.error();
+        checked ? from_text(Origin::xml, checked.value().text, checked.value().has_node) : checked.error();
     if (!made) {
         made.error().message = path + ": " + made.error().message;
     }

@@ -2,6 +2,7 @@
 #include "topology/xml_check.hpp"
 
 #include "topology/limits.hpp"
+#include "topology/xml_copy.hpp"
 #include "topology/xml_objects.hpp"
 #include "topology/xml_parts.hpp"
 
@@ -19,22 +20,13 @@ struct ParserDestroyer {
     void operator()(XML_Parser parser) const { XML_ParserFree(parser); }
 };
 
-// Where hwloc's own reader looks for the first tag: after the lines of the declarations.
-std::size_t first_tag(const std::string &text) {
-    std::size_t begin = 0;
-    while (text.compare(begin, 6, "<?xml ") == 0 || text.compare(begin, 10, "<!DOCTYPE ") == 0) {
-        begin = std::min(text.find('\n', begin), text.size() - 1) + 1;
-    }
-    return begin;
-}
-
 // Goes through a file with expat, and says at the first fault what it is.
 class XmlChecker {
 public:
     explicit XmlChecker(const std::string &text);
 
     Done run();
-    bool has_node() const { return objects_ && objects_->has_node(); }
+    CheckedXml result() { return {objects_ && objects_->has_node(), copy_.take()}; }
 
 private:
     // What may stand within an element that is open.
@@ -45,18 +37,15 @@ private:
         old_distances,
         memory_attribute,
         cpu_kind,
-        text,
+        numbers,
         nothing,
-        anything
+        anything // hwloc is not given it
     };
 
     static void start(void *self, const XML_Char *name, const XML_Char **attributes);
     static void end(void *self, const XML_Char *name);
     static void characters(void *self, const XML_Char *text, int length);
     static void document_type(void *self, const XML_Char *, const XML_Char *, const XML_Char *, int has_subset);
-    static void comment(void *self, const XML_Char *);
-    static void instruction(void *self, const XML_Char *, const XML_Char *);
-    static void other(void *self);
     void guard(const std::function<Done()> &step);
 
     Result<Within> open(const XmlElement &element);
@@ -64,10 +53,8 @@ private:
     Result<Within> open_beside(const XmlElement &element);
     Result<Within> open_in_object(const XmlElement &element);
     Result<Within> open_inner(const XmlElement &element);
-    Done close();
+    Done close(std::string_view name);
     Done take_text(std::string_view text);
-    Done check_tag() const;
-    Done only_in_front(const char *what) const;
     uint64_t line() const { return XML_GetCurrentLineNumber(parser_.get()); }
 
     const std::string &text_;
@@ -80,8 +67,8 @@ private:
     XmlOldDistances old_distances_;
     XmlMemoryAttributes memory_attributes_;
     XmlCpuKinds cpu_kinds_;
-    std::string inner_text_; // of the open <indexes> or <u64values>
-    bool keeps_text_ = false;
+    std::string numbers_; // of the open <indexes> or <u64values>
+    XmlCopy copy_;
     Done fault_;
     std::exception_ptr thrown_; // not through expat, which is C
 };
@@ -94,10 +81,6 @@ XmlChecker::XmlChecker(const std::string &text) : text_(text), parser_(XML_Parse
     XML_SetElementHandler(parser_.get(), start, end);
     XML_SetCharacterDataHandler(parser_.get(), characters);
     XML_SetStartDoctypeDeclHandler(parser_.get(), document_type);
-    XML_SetCommentHandler(parser_.get(), comment);
-    XML_SetProcessingInstructionHandler(parser_.get(), instruction);
-    XML_SetStartCdataSectionHandler(parser_.get(), other);
-    XML_SetSkippedEntityHandler(parser_.get(), [](void *self, const XML_Char *, int) { other(self); });
 }
 
 Done XmlChecker::run() {
@@ -139,21 +122,18 @@ void XmlChecker::start(void *self, const XML_Char *name, const XML_Char **attrib
         for (; *attributes != nullptr; attributes += 2) {
             element.attributes.push_back({attributes[0], attributes[1]});
         }
-        if (Done done = checker->check_tag(); !done) {
-            return done;
-        }
         Result<Within> within = checker->open(element);
         if (!within) {
             return within.error();
         }
         checker->open_.push_back(within.value());
-        return {};
+        return within.value() == Within::anything ? Done() : checker->copy_.open(element);
     });
 }
 
-void XmlChecker::end(void *self, const XML_Char * /*name*/) {
+void XmlChecker::end(void *self, const XML_Char *name) {
     auto *checker = static_cast<XmlChecker *>(self);
-    checker->guard([&] { return checker->close(); });
+    checker->guard([&] { return checker->close(name); });
 }
 
 void XmlChecker::characters(void *self, const XML_Char *text, int length) {
@@ -170,37 +150,6 @@ void XmlChecker::document_type(void *self, const XML_Char * /*name*/, const XML_
                    ? Done()
                    : refuse(checker->line(), "the DOCTYPE has declarations in it, which hwloc never writes");
     });
-}
-
-// hwloc's readers take these for the end of what they are within.
-Done XmlChecker::only_in_front(const char *what) const {
-    return open_.empty() ? Done() : refuse(line(), "%s within the topology, which hwloc does not read", what);
-}
-
-void XmlChecker::comment(void *self, const XML_Char * /*text*/) {
-    auto *checker = static_cast<XmlChecker *>(self);
-    checker->guard([&] { return checker->only_in_front("a comment"); });
-}
-
-void XmlChecker::instruction(void *self, const XML_Char * /*target*/, const XML_Char * /*data*/) {
-    auto *checker = static_cast<XmlChecker *>(self);
-    checker->guard([&] { return checker->only_in_front("a processing instruction"); });
-}
-
-void XmlChecker::other(void *self) {
-    auto *checker = static_cast<XmlChecker *>(self);
-    checker->guard([&] { return checker->only_in_front("a CDATA section or an entity"); });
-}
-
-Done XmlChecker::check_tag() const {
-    const auto begin = static_cast<std::size_t>(XML_GetCurrentByteIndex(parser_.get()));
-    const auto size = static_cast<std::size_t>(XML_GetCurrentByteCount(parser_.get()));
-    const std::string_view tag = std::string_view(text_).substr(begin, size);
-    if (open_.empty() && first_tag(text_) != begin) {
-        return refuse(line(), "the first tag does not begin the line after the declarations, where hwloc looks for it");
-    }
-    return is_plain_tag(tag) ? Done()
-                             : refuse(line(), "a tag that hwloc would not read to its end: %s", shown(tag).c_str());
 }
 
 Result<XmlChecker::Within> XmlChecker::open(const XmlElement &element) {
@@ -243,7 +192,7 @@ Result<XmlChecker::Within> XmlChecker::open_file(const XmlElement &element) {
     return Within::objects_of_file;
 }
 
-// hwloc 2 reads nothing more after an element that it does not know, hwloc 1.x's files end with the first object.
+// What hwloc does not know it is not given, or it would read nothing more. hwloc 1.x's files end with the first object.
 Result<XmlChecker::Within> XmlChecker::open_beside(const XmlElement &element) {
     if (!root_closed_ || element.name == "object") {
         if (root_closed_ || element.name != "object") {
@@ -292,7 +241,7 @@ Result<XmlChecker::Within> XmlChecker::open_in_object(const XmlElement &element)
         done = old_distances_.open(element);
         within = Within::old_distances;
     } else if (element.name == "userdata") {
-        within = Within::text;
+        within = Within::anything;
     } else {
         done = refuse(element.line, "<%s> within %s, where hwloc knows none", shown(element.name).c_str(),
                       object.label.c_str());
@@ -306,9 +255,8 @@ Result<XmlChecker::Within> XmlChecker::open_inner(const XmlElement &element) {
     Within within = Within::nothing;
     if (around == Within::distances && (element.name == "indexes" || element.name == "u64values")) {
         done = distances_.open_numbers(element);
-        within = Within::text;
-        keeps_text_ = true;
-        inner_text_.clear();
+        within = Within::numbers;
+        numbers_.clear();
     } else if (around == Within::old_distances && element.name == "latency") {
         done = old_distances_.open_latency(element);
     } else if (around == Within::memory_attribute && element.name == "memattr_value") {
@@ -321,9 +269,16 @@ Result<XmlChecker::Within> XmlChecker::open_inner(const XmlElement &element) {
     return done ? Result<Within>(within) : done.error();
 }
 
-Done XmlChecker::close() {
+Done XmlChecker::close(std::string_view name) {
     const Within closed = open_.back();
     open_.pop_back();
+    if (closed == Within::anything) {
+        return {};
+    }
+    if (closed == Within::numbers) {
+        copy_.text(numbers_);
+    }
+    copy_.close(name);
     switch (closed) {
     case Within::object:
         root_closed_ = objects_->depth() == 1;
@@ -334,8 +289,8 @@ Done XmlChecker::close() {
         return distances_.close();
     case Within::old_distances:
         return old_distances_.close();
-    case Within::text:
-        return std::exchange(keeps_text_, false) ? distances_.close_numbers(inner_text_) : Done();
+    case Within::numbers:
+        return distances_.close_numbers(numbers_);
     default:
         return {};
     }
@@ -345,8 +300,8 @@ Done XmlChecker::take_text(std::string_view text) {
     if (open_.empty() || open_.back() == Within::anything) {
         return {};
     }
-    if (open_.back() == Within::text) {
-        inner_text_.append(keeps_text_ ? text : "");
+    if (open_.back() == Within::numbers) {
+        numbers_.append(text);
         return {};
     }
     return text.find_first_not_of(" \t\r\n") == std::string_view::npos
@@ -365,7 +320,7 @@ Result<CheckedXml> check_hwloc_xml(const std::string &text) {
     }
     XmlChecker checker(text);
     const Done done = checker.run();
-    return done ? Result<CheckedXml>(CheckedXml{checker.has_node()}) : done.error();
+    return done ? Result<CheckedXml>(checker.result()) : done.error();
 }
 
 } // namespace nearpool

@@ -11,6 +11,7 @@ namespace nearpool {
 
 struct CheckedXml {
     bool has_node = false; // else hwloc makes one for the whole machine
+    std::string text;      // what hwloc is to read: as it writes itself, without what it would not understand
 };
 
 // NEAR_E_TOPOLOGY with the line, the object and what is wrong with it, unless the text is well-formed, is that of an

@@ -24,20 +24,6 @@ public:
         return is_there;
     }
 
-    // At least one of these characters.
-    bool take_any(std::string_view characters) {
-        const std::size_t end = std::min(rest_.find_first_not_of(characters), rest_.size());
-        rest_.remove_prefix(end);
-        return end != 0;
-    }
-
-    // What stands before the mark.
-    std::string_view take_until(char mark) {
-        const std::string_view taken = rest_.substr(0, rest_.find(mark));
-        rest_.remove_prefix(taken.size());
-        return taken;
-    }
-
     bool take_hexadecimal(uint32_t most) {
         uint32_t number = 0;
         const auto [stop, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), number, 16);
@@ -62,19 +48,6 @@ bool is_pci_range(std::string_view text) {
     Scanner scanner(text);
     return scanner.take_hexadecimal(UINT32_MAX) && scanner.take(":[") && scanner.take_hexadecimal(0xff) &&
            scanner.take("-") && scanner.take_hexadecimal(0xff) && scanner.take("]") && scanner.done();
-}
-
-bool is_plain_value(std::string_view value) {
-    static constexpr std::array<std::string_view, 7> references = {"&#10;", "&#13;", "&#9;", "&quot;",
-                                                                   "&lt;",  "&gt;",  "&amp;"};
-    for (std::size_t at = value.find('&'); at != std::string_view::npos; at = value.find('&', at + 1)) {
-        const std::string_view rest = value.substr(at);
-        if (std::none_of(references.begin(), references.end(),
-                         [&](std::string_view known) { return rest.substr(0, known.size()) == known; })) {
-            return false;
-        }
-    }
-    return value.find('>') == std::string_view::npos;
 }
 
 } // namespace
@@ -146,26 +119,6 @@ Done check_pci_address(const XmlElement &element) {
                       shown(*type).c_str());
     }
     return {};
-}
-
-bool is_plain_tag(std::string_view tag) {
-    static constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz_";
-    static constexpr std::string_view letters_and_digits = "abcdefghijklmnopqrstuvwxyz_0123456789";
-    static constexpr std::string_view blanks = " \t\n";
-    Scanner scanner(tag);
-    if (!scanner.take("<") || !scanner.take_any(letters_and_digits)) {
-        return false;
-    }
-    const bool has_attributes = scanner.take(" ");
-    scanner.take_any(has_attributes ? blanks : "");
-    while (has_attributes && scanner.take_any(letters)) {
-        if (!scanner.take("=\"") || !is_plain_value(scanner.take_until('"')) || !scanner.take("\"")) {
-            return false;
-        }
-        scanner.take_any(blanks);
-    }
-    scanner.take("/");
-    return scanner.take(">") && scanner.done();
 }
 
 } // namespace nearpool

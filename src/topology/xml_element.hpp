@@ -43,8 +43,4 @@ Done check_fraction(const XmlElement &element, std::string_view attribute, doubl
 // Whether the attributes say where a PCI device or bridge is, where they are there.
 Done check_pci_address(const XmlElement &element);
 
-// Whether a tag as it stands in the file is one that hwloc's own small reader reads as every XML parser does. That
-// reader takes any other as the end of the attributes.
-bool is_plain_tag(std::string_view tag);
-
 } // namespace nearpool
