@@ -7,6 +7,7 @@
 #include "topology/xml_parts.hpp"
 
 #include <algorithm>
+#include <array>
 #include <exception>
 #include <expat.h>
 #include <functional>
@@ -45,6 +46,7 @@ private:
     static void start(void *self, const XML_Char *name, const XML_Char **attributes);
     static void end(void *self, const XML_Char *name);
     static void characters(void *self, const XML_Char *text, int length);
+    static void skipped_entity(void *self, const XML_Char *name, int);
     static void document_type(void *self, const XML_Char *, const XML_Char *, const XML_Char *, int has_subset);
     void guard(const std::function<Done()> &step);
 
@@ -55,6 +57,7 @@ private:
     Result<Within> open_inner(const XmlElement &element);
     Done close(std::string_view name);
     Done take_text(std::string_view text);
+    Done check_references() const;
     uint64_t line() const { return XML_GetCurrentLineNumber(parser_.get()); }
 
     const std::string &text_;
@@ -81,9 +84,14 @@ XmlChecker::XmlChecker(const std::string &text) : text_(text), parser_(XML_Parse
     XML_SetElementHandler(parser_.get(), start, end);
     XML_SetCharacterDataHandler(parser_.get(), characters);
     XML_SetStartDoctypeDeclHandler(parser_.get(), document_type);
+    XML_SetSkippedEntityHandler(parser_.get(), skipped_entity);
 }
 
+// Where the text begins with the mark of UTF-16, expat reads that, whatever it was told.
 Done XmlChecker::run() {
+    if (text_.compare(0, 2, "\xFF\xFE") == 0 || text_.compare(0, 2, "\xFE\xFF") == 0) {
+        return refuse(1, "the text is in UTF-16; hwloc writes UTF-8");
+    }
     const XML_Status status = XML_Parse(parser_.get(), text_.data(), static_cast<int>(text_.size()), 1);
     if (thrown_ != nullptr) {
         std::rethrow_exception(thrown_);
@@ -122,12 +130,18 @@ void XmlChecker::start(void *self, const XML_Char *name, const XML_Char **attrib
         for (; *attributes != nullptr; attributes += 2) {
             element.attributes.push_back({attributes[0], attributes[1]});
         }
+        if (Done done = checker->check_references(); !done) {
+            return done;
+        }
         Result<Within> within = checker->open(element);
         if (!within) {
             return within.error();
         }
         checker->open_.push_back(within.value());
-        return within.value() == Within::anything ? Done() : checker->copy_.open(element);
+        if (within.value() != Within::anything) {
+            checker->copy_.open(element);
+        }
+        return {};
     });
 }
 
@@ -150,6 +164,31 @@ void XmlChecker::document_type(void *self, const XML_Char * /*name*/, const XML_
                    ? Done()
                    : refuse(checker->line(), "the DOCTYPE has declarations in it, which hwloc never writes");
     });
+}
+
+Error undeclared(uint64_t line, std::string_view name) {
+    return refuse(line, "the entity %s, which nothing declares", shown(name).c_str());
+}
+
+void XmlChecker::skipped_entity(void *self, const XML_Char *name, int /*is_parameter*/) {
+    auto *checker = static_cast<XmlChecker *>(self);
+    checker->guard([&]() -> Done { return undeclared(checker->line(), name); });
+}
+
+// expat leaves an entity out that the DTD may declare, which nobody reads; in a value it does not even say so.
+Done XmlChecker::check_references() const {
+    static constexpr std::array<std::string_view, 6> known = {"#", "amp;", "lt;", "gt;", "quot;", "apos;"};
+    const auto begin = static_cast<std::size_t>(XML_GetCurrentByteIndex(parser_.get()));
+    const auto size = static_cast<std::size_t>(XML_GetCurrentByteCount(parser_.get()));
+    const std::string_view tag = std::string_view(text_).substr(begin, size);
+    for (std::size_t at = tag.find('&'); at != std::string_view::npos; at = tag.find('&', at + 1)) {
+        const std::string_view rest = tag.substr(at + 1);
+        if (std::none_of(known.begin(), known.end(),
+                         [&](std::string_view each) { return rest.substr(0, each.size()) == each; })) {
+            return undeclared(line(), rest.substr(0, rest.find(';')));
+        }
+    }
+    return {};
 }
 
 Result<XmlChecker::Within> XmlChecker::open(const XmlElement &element) {
@@ -319,8 +358,15 @@ Result<CheckedXml> check_hwloc_xml(const std::string &text) {
         return fail(NEAR_E_TOPOLOGY, "the XML file is empty");
     }
     XmlChecker checker(text);
-    const Done done = checker.run();
-    return done ? Result<CheckedXml>(checker.result()) : done.error();
+    if (const Done done = checker.run(); !done) {
+        return done.error();
+    }
+    CheckedXml result = checker.result();
+    if (result.text.size() > most_xml_bytes) {
+        return fail(NEAR_E_TOPOLOGY, "the XML has %zu bytes as hwloc writes it; it may have %zu (64 MiB)",
+                    result.text.size(), most_xml_bytes);
+    }
+    return result;
 }
 
 } // namespace nearpool

@@ -10,7 +10,7 @@ namespace nearpool {
 
 class XmlCopy {
 public:
-    Done open(const XmlElement &element); // refused: a name that hwloc would stop at
+    void open(const XmlElement &element);
     void text(std::string_view text);
     void close(std::string_view name);
     std::string take() { return std::move(written_); }

@@ -104,7 +104,13 @@ Done XmlDistances::open_numbers(const XmlElement &element) {
     if (element.attributes.empty() || element.attributes.front().name != "length") {
         return refuse(element.line, "<%s> whose first attribute is not its length", shown(element.name).c_str());
     }
+    if (in_indexes_ ? indexes_ == objects_ : values_ == objects_ * objects_) {
+        return refuse(element.line, "<%s> where the distances have all of them", shown(element.name).c_str());
+    }
     length_ = number_of(element.attributes.front().value).value_or(0);
+    if (length_ == 0) {
+        return refuse(element.line, "<%s> without length, a number above 0", shown(element.name).c_str());
+    }
     return check_number(element, "length", INT32_MAX);
 }
 
@@ -114,7 +120,9 @@ Done XmlDistances::count_numbers(std::string_view text) {
     for (std::size_t begin = 0; begin < text.size();) {
         const std::size_t end = std::min(text.find(' ', begin), text.size());
         const std::string_view word = text.substr(begin, end - begin);
-        if (!number_of(typed ? after_type(word) : word)) {
+        const std::string_view digits = typed ? after_type(word) : word;
+        const bool octal = digits.size() > 1 && digits.front() == '0'; // to hwloc
+        if (!number_of(digits) || octal) {
             return refuse(numbers_line_, "\"%s\" in distances is not %s", shown(word).c_str(),
                           typed ? "a type of object and a number, like Core:7" : "a number");
         }

@@ -218,7 +218,8 @@ uint64_t Pool::accepted() const {
 }
 
 // Those that ended are read first, and a task is counted as accepted before it can end: equal means that at the moment
-// between, nothing waited or ran. (A worker whose deque is full counts for a moment what then goes to the queue.)
+// between, nothing waited or ran that is not withdrawn since. (A worker whose deque is full counts for a moment what
+// then goes to the queue.)
 uint64_t Pool::unended() const {
     const uint64_t all_ended = ended();
     return accepted() - all_ended;

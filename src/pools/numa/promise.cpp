@@ -36,10 +36,10 @@ bool Promise::withdraw() noexcept {
     if (!take()) {
         return false;
     }
-    pool_->take_promise_back(node_);
     if (item_.group != nullptr) {
-        item_.group->retract(1);
+        item_.group->retract(1); // before the pool is idle, as a task ends
     }
+    pool_->take_promise_back(node_);
     return true;
 }
 

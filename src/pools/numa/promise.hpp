@@ -2,10 +2,10 @@
 // A task that is accepted now and queued later, when something has happened that no thread here waits for.
 //
 // From the beginning it counts as accepted, is pending in its group, and has a place and memory in its node's queue, so
-// that keeping it cannot fail. Whoever is first decides: keep() lets the task run; break_off() or withdraw(), the end
-// of the last reference, the cancel of its group, and the end of the pool let it be discarded, by a worker too. After
-// that all of these do nothing. A promise keeps the memory of its pool alive, not its threads. In a child of fork()
-// nothing happens.
+// that keeping it cannot fail. Whoever is first decides: keep() lets the task run; break_off(), the end of the last
+// reference, the cancel of its group, and the end of the pool let it be discarded, by a worker too; withdraw() makes it
+// one that was never accepted. After that all of these do nothing. A promise keeps the memory of its pool alive, not
+// its threads. In a child of fork() nothing happens.
 #pragma once
 
 #include "base/ref.hpp"

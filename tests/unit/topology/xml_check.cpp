@@ -86,6 +86,7 @@ TEST(XmlCheck, WhatOtherWritersOfXmlWriteIsReadTheSame) {
         changed(good, "    <info", "    <!-- ours -->&#13;&#32;<![CDATA[ ]]><?ours?><info"),
         changed(good, "os_index=\"1\"", "\r\nos_index\t=\n'1'"),
         changed(good, "&amp;", "&#x26;"),
+        changed(good, "gp_index=\"5\"", "xml:space=\"preserve\" Gp=\"6\" gp_index=\"5\""),
         changed(good, "gp_index=\"5\"/>", "gp_index=\"5\"></object \n>"),
         changed(good, "0 1 </indexes>", "0&#32;1<!-- --> </indexes >"),
         changed(good, "<info name=\"OSName\"",
@@ -144,6 +145,8 @@ TEST(XmlCheck, NoTextAndTooMuchTextAreRefused) {
     EXPECT_EQ(refusal(""), "the XML file is empty");
     EXPECT_EQ(refusal(std::string(most_xml_bytes + 1, ' ')),
               "the XML has 67108865 bytes; it may have 67108864 (64 MiB)");
+    const std::string grows = changed(machine_xml(), "\"OSName\"", "'" + std::string(most_xml_bytes / 6, '"') + "'");
+    EXPECT_NE(refusal(grows).find(" bytes as hwloc writes it; it may have 67108864 (64 MiB)"), std::string::npos);
 }
 
 TEST(XmlCheck, MoreNodesThanTheLimitAreRefused) {

@@ -85,6 +85,29 @@ TEST_F(PromiseTest, WithdrawnItWasNeverAccepted) {
     end(std::move(pool));
 }
 
+TEST_F(PromiseTest, WithdrawnItEndsTheWaitOfItsGroupAndCostsNoMemory) {
+    Ref<Pool> pool = create();
+    auto *group = new Group(pool);
+    Task task;
+    const Ref<Promise> awaited = promise(*pool, task, 0, group);
+    std::thread other([&] {
+        std::this_thread::sleep_for(std::chrono::nanoseconds(a_moment_ns));
+        awaited->withdraw();
+    });
+    EXPECT_TRUE(group->wait(long_enough_ns));
+    other.join();
+    group->drop();
+    Queue queue(0);
+    for (int i = 0; i < 10000; i++) {
+        ASSERT_EQ(queue.promise(), NEAR_OK);
+        queue.take_back();
+    }
+    EXPECT_EQ(queue.segment_count(), 1U);
+    EXPECT_EQ(queue.accepted(), 0U);
+    EXPECT_TRUE(queue.settled());
+    end(std::move(pool));
+}
+
 TEST_F(PromiseTest, WithdrawnAfterItsGroupIsGoneItEndsTheGroup) {
     Ref<Pool> pool = create();
     auto *group = new Group(pool);
