@@ -119,7 +119,8 @@ std::vector<IoDevice> hwloc_devices(const Topology &topology, hwloc_topology_t w
     for (hwloc_obj_t device = hwloc_get_next_osdev(with_devices, nullptr); device != nullptr;
          device = hwloc_get_next_osdev(with_devices, device)) {
         hwloc_obj_t pci = pci_of(device);
-        const int32_t kind = pci == nullptr || device->name == nullptr ? 0 : kind_of(device);
+        const bool named = device->name != nullptr && *device->name != '\0';
+        const int32_t kind = pci != nullptr && named ? kind_of(device) : 0;
         if (kind != 0) {
             devices.push_back({kind, device->name, address_of(pci), {}, homes.of(pci)});
         }

@@ -205,6 +205,16 @@ TEST(Devices, OfXmlAreNoDisplaysOfConsoles) {
     EXPECT_EQ(by_name(*xml(text)).count("card0"), 0U);
 }
 
+TEST(Devices, OfXmlWithoutANameAreNone) {
+    const std::size_t all = by_name(*xml(fakes::xml_with_devices())).size();
+    for (const char *instead : {"name=\"\"", ""}) {
+        std::string text = fakes::xml_with_devices();
+        const std::string name = "name=\"eth0\"";
+        ASSERT_NE(text.find(name), std::string::npos);
+        EXPECT_EQ(by_name(*xml(text.replace(text.find(name), name.size(), instead))).size(), all - 1);
+    }
+}
+
 TEST(Devices, OfXmlAGpuKnowsTheNodeOfItsMemory) {
     std::string text = fakes::xml_with_devices();
     const std::string node = "<object type=\"NUMANode\" os_index=\"3\"";
