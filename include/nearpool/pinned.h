@@ -7,7 +7,8 @@
  * @brief Page-locked memory next to a GPU: made quickly, looked at, kept for the next who asks.
  *
  * The memory is on the GPU's node, and the report says what was seen there. It is made in the first of four ways that
- * works, and says why each before it did not. The driver's own allocation faults pages in inside its call, wherever the
+ * works, whatever the driver answered before, and says why each before it did not; only where the device is lost no
+ * other is tried. The driver's own allocation faults pages in inside its call, wherever the
  * caller happens to be, and what is page-locked cannot be moved: so pages are mapped, faulted in by threads of the node
  * and looked at before the driver registers them. What is freed stays page-locked, for others of the same pools
  * (pinned_cache.h). All devices of the process can use the memory, that of ::NEAR_PINNED_DRIVER_NODE only its own.
@@ -55,7 +56,8 @@ typedef struct near_pinned_options {
                                bytes */
     size_t chunk_bytes;   /**< that one registration may have, of memory that is made now; rounded down to whole pages;
                                0: 64 GiB. Less lets others at the driver sooner. Linux 6.11 to 6.13 take less than
-                               2 GiB, and get it. */
+                               2 GiB, and get it. One that the driver refuses is halved, down to 2 MiB; then what is
+                               idle in the cache is given back, and it is asked once more. */
     uint64_t timeout_ns;  /**< how long at most, waiting for its turn included; 0: 10 s, and 1 s for each whole GiB, at
                                most 300 s; ::NEAR_FOREVER */
 } near_pinned_options;
@@ -88,7 +90,7 @@ typedef struct near_pinned_options {
  *                         known, or the limit that the pool was given is reached; nothing was kept
  * - ::NEAR_E_UNSUPPORTED  none of the ways asked for works here; or the device has other addresses than the host
  *                         (near_pinned_info::device_pointer) and one registration cannot have so much
- * - ::NEAR_E_CUDA         a driver call failed; the sentence names it
+ * - ::NEAR_E_CUDA         driver calls failed; the sentence names that of each way, native_code is the first's
  * - ::NEAR_E_SYSTEM       the thread that page-locks could not be started, or a system call failed
  * - ::NEAR_E_TIMEOUT      the time was not enough; what comes later stays in the cache, or is given back
  * - ::NEAR_E_SHUTDOWN     @p pool, or @p devices, is being shut down or destroyed

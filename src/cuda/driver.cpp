@@ -75,6 +75,12 @@ Error Driver::error(CUresult code, const char *call) const {
     return Error{NEAR_E_CUDA, NEAR_DOMAIN_CUDA, code, format("%s: %s (%d): %s", call, name_of(code), code, text)};
 }
 
+bool is_lost(CUresult code) noexcept {
+    return code == cuda_error_illegal_address || code == cuda_error_launch_timeout ||
+           code == cuda_error_context_is_destroyed || code == cuda_error_assert || code == cuda_error_deinitialized ||
+           (code >= cuda_error_hardware_stack_error && code <= cuda_error_launch_failed);
+}
+
 Result<Driver> resolve_driver(LibraryPort &libraries, void *library, const std::string &name) {
     Driver driver;
     if (const char *missing = resolve_all(Resolver(libraries, library), driver); missing != nullptr) {

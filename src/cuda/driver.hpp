@@ -25,6 +25,10 @@ struct Driver {
     Error error(CUresult code, const char *call) const;
 };
 
+// What a context answers to every call from the moment on that it is lost: nothing runs on it any more. Any other error
+// says nothing of the work.
+bool is_lost(CUresult code) noexcept;
+
 // Resolves all of them in an open library. NEAR_E_NO_DRIVER names the first one that is needed and missing.
 Result<Driver> resolve_driver(LibraryPort &libraries, void *library, const std::string &name);
 

@@ -122,6 +122,33 @@ TEST_F(PinnedChunksScript, OfWhichOneFailsAreGivenBackTheLastFirst) {
     EXPECT_EQ(alloc_pinned(workers, devices, 6 * mib, exact(mib), &pinned, &error), NEAR_OK) << error.message;
 }
 
+// As where the kernel or the driver locks less at once than it says.
+TEST_F(PinnedChunksScript, ThatAreRefusedAreHalvedUntilTheyAreSmall) {
+    const Devices devices;
+    const Pool workers(1);
+    for (const int code : {1, 304}) {
+        fake()->log_clear();
+        fake()->fail("cuMemHostRegister_v2", 1, code, 0);
+        const Pinned pinned(workers, devices, 16 * mib, exact(16 * mib));
+        EXPECT_EQ(pinned.info().chunk_count, 2U);
+        pinned.fill('h');
+        const std::vector<RangeCall> calls = logged("cuMemHostRegister_v2");
+        ASSERT_EQ(calls.size(), 3U);
+        EXPECT_EQ(calls[0].bytes, 16 * mib);
+        EXPECT_EQ(calls[1].bytes, 8 * mib);
+        EXPECT_EQ(calls[1].data, calls[0].data);
+        EXPECT_EQ(calls[2].bytes, 8 * mib);
+        EXPECT_EQ(calls[2].data, calls[0].data + 8 * mib);
+    }
+    fake()->log_clear();
+    fake()->fail("cuMemHostRegister_v2", 1, 2, 1);
+    Pinned none;
+    Error error;
+    EXPECT_EQ(alloc_pinned(workers, devices, 16 * mib, exact(16 * mib), &none, &error), NEAR_E_CUDA);
+    EXPECT_EQ(logged("cuMemHostRegister_v2").size(), 4U) << "of 16, 8, 4 and 2 MiB";
+    EXPECT_EQ(pinned_stats(workers, devices).held_bytes, 0U);
+}
+
 TEST_F(PinnedChunksScript, TheDriverRefusesToGiveBackOnceAreAskedForAgain) {
     const Devices devices;
     const Pool workers(1);

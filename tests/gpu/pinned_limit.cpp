@@ -2,6 +2,7 @@
 // How much page-locked memory a cache holds: its limit, what is given back to the system, and what it counts. Node by
 // node.
 #include "gpu/pinned_play.hpp"
+#include "gpu/pinned_ways.hpp"
 #include "support/limited_memory.hpp"
 
 #include <cstring>
@@ -138,12 +139,13 @@ TEST_F(PinnedLimitScript, IsNotUsedUpByWhatFailed) {
     const Devices devices;
     const Pool workers(limited(4 * mib));
     near_pinned_options placed = pinned_options(only(NEAR_PINNED_PLACED) | only(NEAR_PINNED_TOUCHED));
+    fake()->fail(registering, 1, 2, 1);
     for (int i = 0; i < 3; i++) {
-        fake()->fail(registering, 1, 2, 0);
         Pinned none;
         Error error;
         EXPECT_EQ(numa_pool_alloc_pinned(workers, devices, 0, 4 * mib, &placed, none.out(), &error), NEAR_E_CUDA);
     }
+    fake()->fail(registering, 0, 0, 0);
     Pinned whole(workers, devices, 4 * mib, placed);
     whole.free();
     EXPECT_EQ(pinned_stats(workers, devices).idle_bytes, 4 * mib) << "it was taken for more than is allowed";
@@ -313,6 +315,39 @@ TEST_F(PinnedNodesScript, AreTrimmedOneByOneOrTogether) {
     Pinned(workers, devices, 2 * mib, 2).free();
     EXPECT_EQ(trim_pinned(workers, devices, 2 * mib), 0U) << "of each node so much stays";
     EXPECT_EQ(trim_pinned(workers, devices), 4 * mib);
+}
+
+// The driver may lock no more than so much, whatever it is that forbids it.
+TEST_F(PinnedLimitScript, OfTheDriverIsMetByWhatIsIdle) {
+    const Devices devices;
+    const Pool workers(1);
+    const std::pair<int32_t, const char *> ways[] = {{NEAR_PINNED_TOUCHED, registering},
+                                                     {NEAR_PINNED_DRIVER, "cuMemHostAlloc"}};
+    for (const auto &[way, symbol] : ways) {
+        Pinned(workers, devices, mib, pinned_options(only(way))).free();
+        ASSERT_GE(pinned_stats(workers, devices).idle_bytes, mib);
+        fake()->fail(symbol, 1, 2, 0);
+        const Pinned pinned(workers, devices, 2 * mib, pinned_options(only(way), NEAR_PINNED_NO_CACHE));
+        EXPECT_EQ(pinned.info().method, way);
+        EXPECT_EQ(pinned_stats(workers, devices).idle_bytes, 0U) << symbol;
+        EXPECT_EQ(pinned.info().chunk_count, 1U);
+    }
+}
+
+// ... but not where memory is not what it lacks.
+TEST_F(PinnedLimitScript, OfADriverThatNeverLocksIsNoReasonToGiveBackWhatIsIdle) {
+    const Devices devices;
+    const Pool workers(1);
+    Pinned(workers, devices, mib).free();
+    const uint64_t idle = pinned_stats(workers, devices).idle_bytes;
+    for (const int code : {801, 719}) {
+        fake()->fail(registering, 1, code, 1);
+        Pinned none;
+        EXPECT_NE(alloc_pinned(workers, devices, 4 * mib, pinned_options(only(NEAR_PINNED_TOUCHED)), &none, nullptr),
+                  NEAR_OK);
+        fake()->fail(registering, 0, 0, 0);
+    }
+    EXPECT_EQ(pinned_stats(workers, devices).idle_bytes, idle);
 }
 
 } // namespace

@@ -160,17 +160,54 @@ TEST_F(PinnedWaysScript, ADriverThatNeverRegistersIsSaidToRefuse) {
     }
 }
 
-TEST_F(PinnedWaysScript, ARegistrationThatFailsOtherwiseIsAnError) {
+TEST_F(PinnedWaysScript, ARegistrationThatFailsWhateverTheDriverSaysLeadsToTheNextWay) {
+    NEEDS_BINDING();
     const Devices devices;
     const Pool workers(1);
-    fake()->fail("cuMemHostRegister_v2", 1, 2, 0);
+    const uint32_t methods = only(NEAR_PINNED_PLACED) | only(NEAR_PINNED_TOUCHED) | only(NEAR_PINNED_DRIVER);
+    for (const int code : {1, 2, 304, 712, 999}) {
+        const std::string sentence = "(" + std::to_string(code) + ")";
+        fake()->fail("cuMemHostRegister_v2", 1, code, 1);
+        const Pinned pinned(workers, devices, mib, pinned_options(methods, NEAR_PINNED_NO_CACHE));
+        expect_way(pinned, NEAR_PINNED_DRIVER);
+        expect_missed(pinned, NEAR_PINNED_PLACED, NEAR_REASON_DRIVER, "cuMemHostRegister: CUDA_ERROR_");
+        expect_missed(pinned, NEAR_PINNED_TOUCHED, NEAR_REASON_DRIVER, sentence.c_str());
+        fake()->fail("cuMemHostRegister_v2", 0, 0, 0);
+    }
+}
+
+TEST_F(PinnedWaysScript, WhereEachWayFailsTheFirstErrorOfTheDriverIsTheStatusAndAllAreNamed) {
+    const Devices devices;
+    const Pool workers(1);
+    fake()->fail("cuMemHostRegister_v2", 1, 2, 1);
+    fake()->fail("cuMemHostAlloc", 1, 304, 1);
     Pinned pinned;
     Error error;
-    EXPECT_EQ(alloc_pinned(workers, devices, mib, pinned_options(), &pinned, &error), NEAR_E_CUDA);
-    EXPECT_TRUE(error.says("numa_pool_alloc_pinned: cuMemHostRegister: CUDA_ERROR_OUT_OF_MEMORY (2)")) << error.message;
+    const uint32_t methods = only(NEAR_PINNED_TOUCHED) | only(NEAR_PINNED_DRIVER);
+    EXPECT_EQ(alloc_pinned(workers, devices, mib, pinned_options(methods), &pinned, &error), NEAR_E_CUDA);
+    EXPECT_EQ(error.native_domain, NEAR_DOMAIN_CUDA);
+    EXPECT_EQ(error.native_code, 2);
+    for (const char *part : {"numa_pool_alloc_pinned: ", "touched: cuMemHostRegister: CUDA_ERROR_OUT_OF_MEMORY (2)",
+                             "driver: cuMemHostAlloc: CUDA_ERROR_OPERATING_SYSTEM (304)"}) {
+        EXPECT_TRUE(error.says(part)) << error.message;
+    }
     EXPECT_EQ(pinned.data(), nullptr);
     EXPECT_EQ(pinned_stats(workers, devices).held_bytes, 0U);
-    EXPECT_EQ(alloc_pinned(workers, devices, mib, pinned_options(), &pinned, &error), NEAR_OK) << error.message;
+}
+
+// What a lost device answers, it answers to every call.
+TEST_F(PinnedWaysScript, OfALostDeviceNoOtherWayIsTried) {
+    const Devices devices;
+    const Pool workers(1);
+    fake()->fail("cuMemHostRegister_v2", 1, 719, 1);
+    Pinned pinned;
+    Error error;
+    const uint32_t methods = only(NEAR_PINNED_TOUCHED) | only(NEAR_PINNED_DRIVER);
+    EXPECT_EQ(alloc_pinned(workers, devices, mib, pinned_options(methods), &pinned, &error), NEAR_E_CUDA);
+    EXPECT_TRUE(error.says("numa_pool_alloc_pinned: cuMemHostRegister: CUDA_ERROR_LAUNCH_FAILED (719)"))
+        << error.message;
+    EXPECT_EQ(fake()->calls("cuMemHostAlloc"), 0U);
+    EXPECT_EQ(pinned_stats(workers, devices).held_bytes, 0U);
 }
 
 // Its driver faults pages in and leaves them free to move: what is bound stays, what was only touched may go.

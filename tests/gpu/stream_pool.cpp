@@ -383,4 +383,19 @@ TEST_F(StreamPoolScript, AStreamThatTheDriverRefusesIsAnErrorAndTakesNoPlace) {
     EXPECT_EQ(stream_pool_release(pool, id), NEAR_OK);
 }
 
+TEST_F(StreamPoolScript, ADriverThatMakesNoStreamOfItsOwnGivesTheDefaultStreamToNobody) {
+    const Devices devices;
+    for (const int32_t mode : {STREAM_POOL_EXCLUSIVE, STREAM_POOL_SHARED}) {
+        const Streams pool(devices, stream_options(1, mode));
+        fake()->null("cuStreamCreateWithPriority", 1);
+        uint64_t id = 77;
+        EXPECT_EQ(stream_pool_acquire(pool, &id), NEAR_E_CUDA);
+        EXPECT_EQ(id, 77U);
+        EXPECT_EQ(pool.info().made, 0U);
+        ASSERT_EQ(stream_pool_acquire(pool, &id), NEAR_OK);
+        EXPECT_NE(pool.at(id), nullptr);
+        EXPECT_EQ(stream_pool_release(pool, id), NEAR_OK);
+    }
+}
+
 } // namespace

@@ -161,16 +161,17 @@ Result<Ref<Request>> Cache::ask_for(const Gpu &gpu, const Wish &wish) {
     return added ? Result<Ref<Request>>(std::move(request)) : added.error();
 }
 
-Result<Maker> Cache::maker(const Gpu &gpu) const {
+Result<Maker> Cache::maker(const Gpu &gpu) {
     const Result<CUcontext> context = gpu.device->context();
     if (!context) {
         return context.error();
     }
-    return Maker{ports_, crew_, Ref<const Topology>::share(&devices_->topology()), gpu, context.value()};
+    return Maker{ports_, crew_,           Ref<const Topology>::share(&devices_->topology()),
+                 gpu,    context.value(), [this] { return trim(NEAR_NODE_UNKNOWN, 0) != 0; }};
 }
 
 // Strict memory with room to spare may not be had where what was asked for can.
-Result<std::unique_ptr<Memory>> Cache::make_memory_for(const Request &request, const Order &order, Steps &steps) const {
+Result<std::unique_ptr<Memory>> Cache::make_memory_for(const Request &request, const Order &order, Steps &steps) {
     const Result<Maker> maker = this->maker(request.gpu);
     if (!maker) {
         return maker.error();

@@ -44,8 +44,8 @@ private:
     Ref<Request> new_request(const Gpu &gpu, const Wish &wish);
     Result<Ref<Request>> ask_for(const Gpu &gpu, const Wish &wish);
     Result<Block *> make(Request &request);
-    Result<Maker> maker(const Gpu &gpu) const;
-    Result<std::unique_ptr<Memory>> make_memory_for(const Request &request, const Order &order, Steps &steps) const;
+    Result<Maker> maker(const Gpu &gpu);
+    Result<std::unique_ptr<Memory>> make_memory_for(const Request &request, const Order &order, Steps &steps);
     Block *lend(Block *block);
 
     const Ports &ports_;

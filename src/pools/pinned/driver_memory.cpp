@@ -209,8 +209,7 @@ Attempt make_driver_node(const Maker &maker, const Wish &wish, Steps &steps) {
     auto memory = std::make_unique<NodeMemory>(maker);
     const Done done = maker.on_node([&] { return memory->allocate(wish.bytes); });
     if (!done) { // the driver does not say beforehand whether it can
-        return done.error().status == NEAR_E_CUDA ? Attempt::missed(NEAR_REASON_DRIVER, done.error().message)
-                                                  : Attempt::failed(done.error());
+        return Attempt::refused(done.error());
     }
     steps.locked(memory->range().bytes);
     memory->settle(maker.site());
@@ -227,7 +226,7 @@ Attempt make_driver(const Maker &maker, const Wish &wish, Steps &steps) {
     const std::size_t slack = needs_room ? wish.alignment : 0;
     auto memory = std::make_unique<HostMemory>(maker, wish.bytes + slack);
     if (const Done done = maker.on_node([&] { return memory->allocate(); }); !done) {
-        return Attempt::failed(done.error());
+        return Attempt::refused(done.error());
     }
     steps.locked(memory->range().bytes);
     memory->settle(maker.site());

@@ -23,12 +23,19 @@ public:
             }
             steps_.begin_again();
             Attempt attempt = wish_.asks_for(way) ? checked(way) : left_out();
+            if (lacks_memory(attempt) && maker_.make_room()) {
+                steps_.begin_again();
+                attempt = checked(way);
+            }
             if (attempt.memory != nullptr) {
                 attempt.memory->keep(std::move(missed_));
                 return std::move(attempt.memory);
             }
             if (attempt.reason == NEAR_REASON_NONE) {
                 return attempt.error;
+            }
+            if (refusal_.status == NEAR_OK && is_a_failure(attempt.error)) {
+                refusal_ = attempt.error;
             }
             missed_.push_back(Missed{way, attempt.reason, attempt.error.message});
         }
@@ -37,6 +44,13 @@ public:
 
 private:
     static Attempt left_out() { return Attempt::missed(NEAR_REASON_NOT_ASKED, "the options leave it out"); }
+
+    // What is idle in the cache may be all that is missing.
+    static bool lacks_memory(const Attempt &attempt) {
+        const bool refused = is_a_failure(attempt.error) && !cuda::is_lost(attempt.error.code);
+        return attempt.memory == nullptr &&
+               (refused || attempt.error.status == NEAR_E_NOMEM || attempt.reason == NEAR_REASON_NO_MEMORY);
+    }
 
     // In strict mode a way works only when it leads to the right place.
     Attempt checked(int32_t way) {
@@ -84,14 +98,28 @@ private:
                 asked_for_more = true;
             }
         }
-        return fail(wish_.strict && asked_for_more ? NEAR_E_STRICT : NEAR_E_UNSUPPORTED, "%zu bytes near device %d: %s",
-                    wish_.bytes, maker_.gpu.device->facts().ordinal, all.c_str());
+        Error error =
+            fail(wish_.strict && asked_for_more ? NEAR_E_STRICT : NEAR_E_UNSUPPORTED, "%zu bytes near device %d: %s",
+                 wish_.bytes, maker_.gpu.device->facts().ordinal, all.c_str());
+        if (refusal_.status != NEAR_OK) {
+            error.status = error.status == NEAR_E_STRICT ? error.status : refusal_.status;
+            error.domain = refusal_.domain;
+            error.code = refusal_.code;
+        }
+        return error;
+    }
+
+    // Not a way that never works here.
+    static bool is_a_failure(const Error &error) {
+        return error.status == NEAR_E_CUDA && error.code != cuda::cuda_error_not_supported &&
+               error.code != cuda::cuda_error_not_permitted;
     }
 
     const Maker &maker_;
     const Wish &wish_;
     Steps &steps_;
     std::vector<Missed> missed_;
+    Error refusal_{NEAR_OK, NEAR_DOMAIN_NONE, 0, {}}; // the first of the driver
 };
 
 } // namespace

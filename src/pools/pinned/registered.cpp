@@ -33,8 +33,12 @@ public:
         range_ = Range{data, bytes, base_page_bytes()};
     }
 
-    Done lock(const Maker &maker, std::size_t chunk_bytes, Steps &steps) {
-        return maker.on_node([&] { return registration_.lock(range_.data, range_.bytes, chunk_bytes, steps); });
+    Done lock(const Maker &maker, ChunkSize chunk, Steps &steps) {
+        if (!maker.gpu.one_pointer) { // one registration, which check_chunks() has seen to suffice
+            chunk.least = chunk.bytes;
+        }
+        return maker.on_node(
+            [&] { return registration_.lock(range_.data, range_.bytes, chunk, maker.make_room, steps); });
     }
     const Census &seen() const { return seen_; } // before it was locked
 
@@ -96,18 +100,16 @@ Attempt make_registered(const Maker &maker, const Wish &wish, int32_t method, St
         return no_region(region.error(), steps);
     }
     auto memory = std::make_unique<Registered>(maker, method, region.take());
-    const std::size_t chunk_bytes = chunk_size(maker.ports.files, wish.chunk_bytes, memory->range().page_bytes);
-    if (Done ok = check_chunks(maker.gpu, memory->range().data, memory->range().bytes, chunk_bytes); !ok) {
+    const ChunkSize chunk = chunk_size(maker.ports.files, wish.chunk_bytes, memory->range().page_bytes);
+    if (Done ok = check_chunks(maker.gpu, memory->range().data, memory->range().bytes, chunk.bytes); !ok) {
         return Attempt::failed(ok.error());
     }
     const Enforcement seen = memory->verdict(*maker.topology, memory->seen());
     if (wish.strict && seen.level != NEAR_LEVEL_STRICT) { // locked pages cannot be moved any more
         return Attempt::missed(seen.reason, seen.text);
     }
-    if (Done ok = memory->lock(maker, chunk_bytes, steps); !ok) {
-        const bool never = ok.error().domain == NEAR_DOMAIN_CUDA &&
-                           (ok.error().code == cuda_error_not_supported || ok.error().code == cuda_error_not_permitted);
-        return never ? Attempt::missed(NEAR_REASON_DRIVER, ok.error().message) : Attempt::failed(ok.error());
+    if (Done ok = memory->lock(maker, chunk, steps); !ok) {
+        return Attempt::refused(ok.error());
     }
     memory->settle(maker.site(), memory->seen());
     return Attempt::made(std::move(memory));
@@ -118,8 +120,8 @@ Result<std::unique_ptr<Memory>> adopt(const Maker &maker, char *data, const Wish
         return fail(NEAR_E_UNSUPPORTED, "device %d registers no memory that is there already",
                     maker.gpu.device->facts().ordinal);
     }
-    const std::size_t chunk_bytes = chunk_size(maker.ports.files, wish.chunk_bytes, base_page_bytes());
-    if (Done ok = check_chunks(maker.gpu, data, wish.bytes, chunk_bytes); !ok) {
+    const ChunkSize chunk = chunk_size(maker.ports.files, wish.chunk_bytes, base_page_bytes());
+    if (Done ok = check_chunks(maker.gpu, data, wish.bytes, chunk.bytes); !ok) {
         return ok.error();
     }
     auto memory = std::make_unique<Registered>(maker, data, wish.bytes);
@@ -127,7 +129,7 @@ Result<std::unique_ptr<Memory>> adopt(const Maker &maker, char *data, const Wish
     if (wish.strict && before.near < before.present) {
         return fail(NEAR_E_STRICT, "%s", memory->verdict(*maker.topology, before).text.c_str());
     }
-    if (Done ok = memory->lock(maker, chunk_bytes, steps); !ok) {
+    if (Done ok = memory->lock(maker, chunk, steps); !ok) {
         return ok.error();
     }
     memory->settle(maker.site());

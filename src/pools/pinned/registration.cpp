@@ -14,6 +14,7 @@ using namespace cuda;
 
 constexpr std::size_t usual_chunk = std::size_t{64} << 30U;
 constexpr std::size_t capped_chunk = std::size_t{2} << 30U; // must be less
+constexpr std::size_t small_chunk = std::size_t{2} << 20U;  // no driver refuses less for its size
 
 // Linux 6.11 to 6.13 lock less than 2 GiB in one call.
 bool kernel_caps_locking(FilePort &files) {
@@ -33,12 +34,19 @@ bool is_gone(CUresult code) {
            code == cuda_error_host_memory_not_registered;
 }
 
+// Kernels, memory limits and drivers say this in many ways.
+bool may_be_for_its_size(CUresult code) {
+    return code != cuda_success && code != cuda_error_not_permitted && code != cuda_error_not_supported &&
+           code != cuda_error_host_memory_already_registered && !is_lost(code);
+}
+
 } // namespace
 
-std::size_t chunk_size(FilePort &files, std::size_t asked, std::size_t page_bytes) {
+ChunkSize chunk_size(FilePort &files, std::size_t asked, std::size_t page_bytes) {
     const std::size_t most = kernel_caps_locking(files) ? capped_chunk - base_page_bytes() : usual_chunk;
     const std::size_t wanted = asked == 0 ? most : std::min(asked, most);
-    return std::max(wanted / page_bytes * page_bytes, page_bytes);
+    const std::size_t bytes = std::max(wanted / page_bytes * page_bytes, page_bytes);
+    return {bytes, std::min(std::max(small_chunk, page_bytes), bytes)};
 }
 
 std::size_t chunks_of(const char *data, std::size_t bytes, std::size_t chunk_bytes) {
@@ -69,28 +77,49 @@ void Registration::unlock(char *chunk) const noexcept {
     }
 }
 
-Done Registration::lock(char *data, std::size_t bytes, std::size_t chunk_bytes, Steps &steps) {
+Done Registration::lock(char *data, std::size_t bytes, ChunkSize chunk, const std::function<bool()> &make_room,
+                        Steps &steps) {
     const Driver &driver = device_->driver();
     const Current current(driver, context_);
     if (Done ok = current.entered(); !ok) {
         return ok;
     }
-    chunks_.reserve(chunks_of(data, bytes, chunk_bytes));
+    const std::size_t usual_bytes = chunk.bytes;
     std::size_t length = 0;
     for (std::size_t done = 0; done < bytes; done += length) {
         if (!steps.wanted()) {
             return fail(NEAR_E_CANCELLED, "%zu of %zu bytes were page-locked, and nobody waits for them", done, bytes);
         }
-        length = std::min(chunk_bytes - into_page(data + done), bytes - done);
-        const CUresult code =
-            driver.mem_host_register(data + done, length, host_register_portable | host_register_device_map);
+        length = std::min(chunk.bytes - into_page(data + done), bytes - done);
+        const CUresult code = lock_chunk(data + done, length);
+        if (may_be_for_its_size(code) && length > chunk.least) {
+            chunk.bytes = std::max(length / 2 / chunk.least * chunk.least, chunk.least);
+            length = 0;
+            continue;
+        }
+        if (may_be_for_its_size(code) && make_room()) { // it was for all that is locked
+            chunk.bytes = usual_bytes;
+            length = 0;
+            continue;
+        }
         if (code != cuda_success) {
             return driver.error(code, "cuMemHostRegister");
         }
-        chunks_.push_back(data + done);
         steps.locked(length);
     }
     return {};
+}
+
+CUresult Registration::lock_chunk(char *data, std::size_t bytes) {
+    if (chunks_.size() == chunks_.capacity()) { // before, so that what is locked is always kept in mind
+        chunks_.reserve(2 * chunks_.size() + 1);
+    }
+    const CUresult code =
+        device_->driver().mem_host_register(data, bytes, host_register_portable | host_register_device_map);
+    if (code == cuda_success) {
+        chunks_.push_back(data);
+    }
+    return code;
 }
 
 } // namespace nearpool::pinned

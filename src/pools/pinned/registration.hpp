@@ -6,13 +6,19 @@
 #include "pools/device/device.hpp"
 #include "pools/pinned/steps.hpp"
 
+#include <functional>
 #include <vector>
 
 namespace nearpool::pinned {
 
-// Chunks of a range: at most as long as asked (0: as is good), whole pages of `page_bytes`, and no longer than this
-// kernel can lock at once.
-std::size_t chunk_size(FilePort &files, std::size_t asked, std::size_t page_bytes);
+// How long chunks of a range are: whole pages.
+struct ChunkSize {
+    std::size_t bytes;
+    std::size_t least; // one that the driver refuses is halved, down to this
+};
+
+// At most as long as asked (0: as is good), and no longer than this kernel can lock at once.
+ChunkSize chunk_size(FilePort &files, std::size_t asked, std::size_t page_bytes);
 
 // How many chunks a range needs: two must not share a page, so borders are between pages, also where the first byte is
 // not.
@@ -27,12 +33,14 @@ public:
     Registration &operator=(const Registration &) = delete;
     ~Registration();
 
-    // Once. NEAR_E_CUDA; NEAR_E_CANCELLED where nobody wants it any more. What was locked until then stays so.
-    Done lock(char *data, std::size_t bytes, std::size_t chunk_bytes, Steps &steps);
+    // Once. NEAR_E_CUDA; NEAR_E_CANCELLED where nobody wants it any more. What was locked until then stays so. A chunk
+    // that is refused although it is small is asked for again where make_room() says that it gave something back.
+    Done lock(char *data, std::size_t bytes, ChunkSize chunk, const std::function<bool()> &make_room, Steps &steps);
 
     std::size_t chunk_count() const { return chunks_.size(); }
 
 private:
+    cuda::CUresult lock_chunk(char *data, std::size_t bytes);
     void unlock(char *chunk) const noexcept;
 
     device::Device *device_;

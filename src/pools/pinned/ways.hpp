@@ -15,6 +15,7 @@ struct Maker {
     Ref<const Topology> topology;
     Gpu gpu;
     cuda::CUcontext context;
+    std::function<bool()> make_room; // gives idle page-locked memory back; false: there was none
 
     Site site() const { return Site{ports, *topology, crew}; }
     const cuda::Driver &driver() const { return gpu.device->driver(); }
@@ -31,6 +32,11 @@ struct Attempt {
     static Attempt made(std::unique_ptr<Memory> memory) { return {std::move(memory), NEAR_REASON_NONE, {}}; }
     static Attempt missed(int32_t reason, std::string text) {
         return {nullptr, reason, Error{NEAR_E_UNSUPPORTED, NEAR_DOMAIN_NONE, 0, std::move(text)}};
+    }
+    // Whatever the driver answers, another way may do, but where the device is lost.
+    static Attempt refused(Error error) {
+        const bool next = error.status == NEAR_E_CUDA && !cuda::is_lost(error.code);
+        return {nullptr, next ? int32_t{NEAR_REASON_DRIVER} : int32_t{NEAR_REASON_NONE}, std::move(error)};
     }
     static Attempt failed(Error error) { return {nullptr, NEAR_REASON_NONE, std::move(error)}; }
 };

@@ -12,6 +12,15 @@ namespace nearpool::stream {
 
 using namespace cuda;
 
+namespace {
+
+bool is_default(CUstream stream) {
+    const auto handle = reinterpret_cast<std::uintptr_t>(stream);
+    return stream == nullptr || handle == stream_legacy || handle == stream_per_thread;
+}
+
+} // namespace
+
 // How many streams that were given back an acquire asks the driver about, in the caller's own shard and in each other;
 // and what the driver said when none of them was done.
 struct Pool::Looks {
@@ -82,11 +91,17 @@ Status Pool::make_stream(Stream &stream) {
             driver_.name_of(code));
         return NEAR_E_CUDA;
     }
+    bool is_new = false;
     try {
-        keep_in_mind(handle);
+        is_new = !is_default(handle) && keep_in_mind(handle);
     } catch (...) { // no memory for that
         driver_.stream_destroy(handle);
         throw;
+    }
+    if (!is_new) { // it is somebody's: not destroyed
+        log(NEAR_LOG_WARN, "device %d: the driver made a stream and gave %s", device_.facts().ordinal,
+            is_default(handle) ? "the default stream" : "one that the pool has already");
+        return NEAR_E_CUDA;
     }
     stream.handle.store(handle, std::memory_order_release);
     made_.fetch_add(1, std::memory_order_relaxed);
@@ -192,8 +207,7 @@ Status Pool::acquire(uint64_t *id) {
 }
 
 Done Pool::adopt(CUstream stream, uint64_t *id) {
-    const auto handle = reinterpret_cast<std::uintptr_t>(stream);
-    if (handle == stream_legacy || handle == stream_per_thread) {
+    if (is_default(stream)) {
         return fail(NEAR_E_INVALID, "a default stream cannot be adopted; STREAM_POOL_DEFAULT is its id");
     }
     const Current current(driver_, context_);

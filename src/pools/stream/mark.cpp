@@ -7,18 +7,6 @@ namespace nearpool::stream {
 
 using namespace cuda;
 
-namespace {
-
-// What a context answers to every call from the moment on that it is lost: nothing runs on it any more. Any other error
-// says nothing of the work.
-bool has_ended(CUresult code) {
-    return code == cuda_error_illegal_address || code == cuda_error_launch_timeout ||
-           code == cuda_error_context_is_destroyed || code == cuda_error_assert || code == cuda_error_deinitialized ||
-           (code >= cuda_error_hardware_stack_error && code <= cuda_error_launch_failed);
-}
-
-} // namespace
-
 Result<Mark> Mark::make(Place place, CUstream stream) {
     Mark mark(std::move(place));
     const Driver &driver = mark.place_.device->driver();
@@ -67,7 +55,7 @@ Mark::State Mark::state() const noexcept {
     if (code == cuda_error_not_ready) {
         return State::pending;
     }
-    return code == cuda_success || has_ended(code) ? State::passed : State::refused;
+    return code == cuda_success || is_lost(code) ? State::passed : State::refused;
 }
 
 } // namespace nearpool::stream

@@ -19,7 +19,7 @@ constexpr const char *release_file = "/proc/sys/kernel/osrelease";
 std::size_t chunk_on(const char *release, std::size_t asked, std::size_t page_bytes = base_page_bytes()) {
     FakeFiles files;
     files.set(release_file, release);
-    return chunk_size(files, asked, page_bytes);
+    return chunk_size(files, asked, page_bytes).bytes;
 }
 
 TEST(PinnedChunk, IsUsuallyLong) {
@@ -49,7 +49,16 @@ TEST(PinnedChunk, IsUsualWhereTheReleaseSaysNothing) {
     }
     FakeFiles files;
     files.refuse(release_file);
-    EXPECT_EQ(chunk_size(files, 0, base_page_bytes()), 64 * gib);
+    EXPECT_EQ(chunk_size(files, 0, base_page_bytes()).bytes, 64 * gib);
+}
+
+TEST(PinnedChunk, IsHalvedDownToAFewMebibytesOfWholePages) {
+    FakeFiles files;
+    files.set(release_file, "6.8.0\n");
+    EXPECT_EQ(chunk_size(files, 0, base_page_bytes()).least, 2 * mib);
+    EXPECT_EQ(chunk_size(files, gib, 2 * mib).least, 2 * mib);
+    EXPECT_EQ(chunk_size(files, 0, gib).least, gib);
+    EXPECT_EQ(chunk_size(files, mib, base_page_bytes()).least, mib) << "what was asked for is less";
 }
 
 TEST(PinnedChunk, IsWholePagesAndNeverNone) {
