@@ -36,12 +36,14 @@ enum {
 
 /** Bits of near_pinned_options::flags. */
 enum {
-    NEAR_PINNED_FORK = 1,    /**< a child of fork() gets the pages, copied in the fork, idle ones too; else it gets none
-                                  of what is mapped here (MADV_DONTFORK). The driver's own allocations are as the driver
-                                  makes them. */
-    NEAR_PINNED_SHARED = 2,  /**< a memfd is behind it, for another process to map and adopt; never from the cache */
-    NEAR_PINNED_NO_CACHE = 4 /**< made for this call, and unlocked when it is freed; after a stream: when the next who
+    NEAR_PINNED_FORK = 1,   /**< a child of fork() gets the pages, copied in the fork, idle ones too; else it gets none
+                                 of what is mapped here (MADV_DONTFORK). The driver's own allocations are as the driver
+                                 makes them. */
+    NEAR_PINNED_SHARED = 2, /**< a memfd is behind it, for another process to map and adopt; never from the cache */
+    NEAR_PINNED_NO_CACHE = 4, /**< made for this call, and unlocked when it is freed; after a stream: when the next who
                                   asks has memory made, or the cache is trimmed */
+    NEAR_PINNED_NO_DUMP = 8   /**< the pages are not in core dumps, idle ones neither (MADV_DONTDUMP); the driver's own
+                                  allocations, which are as the driver makes them, are not tried */
 };
 
 /** How to get page-locked memory. All zero: huge pages first, soft, from the cache. */

@@ -62,7 +62,8 @@ enum {
 /** Bits of near_region_options::flags. */
 enum {
     NEAR_REGION_READ_ONLY = 1, /**< a file is opened and mapped for reading only */
-    NEAR_REGION_NO_FORK = 2    /**< a child of fork() does not get the pages (MADV_DONTFORK) */
+    NEAR_REGION_NO_FORK = 2,   /**< a child of fork() does not get the pages (MADV_DONTFORK) */
+    NEAR_REGION_NO_DUMP = 4    /**< the pages are not in core dumps (MADV_DONTDUMP) */
 };
 
 /** How to make a region. All zero: anonymous, local, the system's page size, not prefaulted, soft. */
@@ -109,7 +110,8 @@ typedef struct near_node_pages {
  * @brief Makes a region.
  *
  * Soft: readable and writable memory, whatever could not be placed; its report says so. Strict: every page is near, and
- * was seen there, or nothing is kept.
+ * was seen there, or nothing is kept. After mlockall(MCL_FUTURE) private pages are in at once, on their node, whatever
+ * prefault says; those of a memfd or a file when they are first touched.
  *
  * @param[in]  topology  a topology, or NULL. On one of another machine nothing is bound, and the report says so.
  * @param[in]  bytes     its size; rounded up to whole pages for the mapping.
@@ -136,7 +138,10 @@ typedef struct near_node_pages {
  * @threads{safe}
  * @blocking While pages are faulted in and looked at.
  * @fork     Works in the child unless ::NEAR_REGION_NO_FORK. Anonymous pages are copied on write; under bind and strict
- *           split the kernel kills where the node has no room for that: then take NO_FORK, preferred or shared.
+ *           split the kernel kills where the node has no room for that: then take NO_FORK, preferred or shared. Pages
+ *           from the pool (::NEAR_PAGES_2M, ::NEAR_PAGES_1G) are copied from the pool, under every policy: where that
+ *           is empty, the child loses the page that the parent writes to and is killed when it touches it (SIGBUS), and
+ *           so is a child that writes; then take NO_FORK or shared.
  * @since 0.1
  */
 NEAR_API NEAR_MUST_CHECK near_status near_region_create(const near_topology *topology, size_t bytes,

@@ -127,8 +127,8 @@ private:
         body->arrangement =
             std::make_unique<Arrangement>(arrange(ports_, *topology_, body->mapping, spec_.policy, spec_.nodes));
         body->arrangement->strict = spec_.strict;
-        for (const auto step :
-             {&Builder::check_file, &Builder::keep_from_children, &Builder::bind, &Builder::advise, &Builder::fill}) {
+        for (const auto step : {&Builder::check_file, &Builder::keep_private, &Builder::bind, &Builder::advise,
+                                &Builder::open_up, &Builder::fill}) {
             if (Done done = (this->*step)(body.get()); !done) {
                 return done.error();
             }
@@ -155,8 +155,15 @@ private:
                             : Done();
     }
 
-    Done keep_from_children(Body *body) {
-        return (spec_.flags & NEAR_REGION_NO_FORK) != 0 ? body->mapping.keep_from_children() : Done();
+    Done keep_private(Body *body) {
+        Done done = (spec_.flags & NEAR_REGION_NO_FORK) != 0 ? body->mapping.keep_from_children() : Done();
+        return done && (spec_.flags & NEAR_REGION_NO_DUMP) != 0 ? body->mapping.keep_from_dumps() : done;
+    }
+
+    // Only now: after mlockall(MCL_FUTURE) this faults all pages in.
+    Done open_up(Body *body) {
+        Done done = body->mapping.open_up();
+        return done || !pool(body->rung) ? done : Done(miss(note_of(done.error())));
     }
 
     // Pages from the pool are counted first and bound firmly: populating them fails with an error where there are none,

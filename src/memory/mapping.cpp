@@ -149,8 +149,13 @@ Done Mapping::map_between_guards() {
     outer_ = static_cast<char *>(address);
     outer_bytes_ = *outer;
     trim(alignment);
-    if (const int error = ports_->memory.protect(data_, bytes_, sys::protect_read_write); error < 0) {
-        return fail_system(-error, "%zu bytes cannot be made writable", bytes_);
+    return {};
+}
+
+Done Mapping::open_up() {
+    const int protection = writable_ ? sys::protect_read_write : sys::protect_read;
+    if (const int error = ports_->memory.protect(data_, bytes_, protection); error < 0) {
+        return fail_system(-error, "%zu bytes cannot be made %s", bytes_, writable_ ? "writable" : "readable");
     }
     return {};
 }
@@ -181,8 +186,7 @@ Done Mapping::map_anywhere(const RegionSpec &spec, int32_t pages) {
         flags |= pages == NEAR_PAGES_1G ? sys::map_huge_1g : sys::map_huge_2m;
     }
     void *address = nullptr;
-    const int protection = writable_ ? sys::protect_read_write : sys::protect_read;
-    const int error = ports_->memory.map(bytes_, protection, flags, descriptor_, spec.file_offset, &address);
+    const int error = ports_->memory.map(bytes_, sys::protect_none, flags, descriptor_, spec.file_offset, &address);
     if (error < 0) {
         return fail_system(-error, "%zu bytes cannot be mapped%s%s", bytes_, spec.path.empty() ? "" : " from ",
                            spec.path.c_str());
@@ -199,6 +203,11 @@ Done Mapping::keep_from_children() {
     }
     not_in_children_ = true;
     return {};
+}
+
+Done Mapping::keep_from_dumps() {
+    const int error = ports_->memory.advise(data_, bytes_, sys::advice_dont_dump);
+    return error == 0 ? Done() : fail_system(-error, "the region cannot be left out of core dumps (MADV_DONTDUMP)");
 }
 
 } // namespace nearpool

@@ -36,8 +36,12 @@ public:
     bool takes_policy() const { return takes_policy_; } // a regular file's page cache does not
     bool writable() const { return writable_; }
 
+    // Until then nobody, not even the kernel of its own accord (mlockall(2)), can fault a page in.
+    Done open_up();
+
     // Makes a child of fork() do without the pages.
     Done keep_from_children();
+    Done keep_from_dumps();
     bool absent() const { return not_in_children_ && mark_.forked(); } // this is such a child
 
 private:

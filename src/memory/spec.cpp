@@ -111,7 +111,7 @@ Done check_choices(const near_region_options &options) {
     if (Done ok = check_switch("strict", options.strict); !ok) {
         return ok;
     }
-    constexpr uint32_t known = NEAR_REGION_READ_ONLY | NEAR_REGION_NO_FORK;
+    constexpr uint32_t known = NEAR_REGION_READ_ONLY | NEAR_REGION_NO_FORK | NEAR_REGION_NO_DUMP;
     if ((options.flags & ~known) != 0) {
         return fail(NEAR_E_INVALID, "flags is %#" PRIx32 ", and only %#" PRIx32 " are known", options.flags, known);
     }

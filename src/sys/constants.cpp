@@ -23,6 +23,7 @@ static_assert(advice_random == MADV_RANDOM && advice_sequential == MADV_SEQUENTI
 static_assert(advice_will_need == MADV_WILLNEED && advice_dont_need == MADV_DONTNEED && advice_remove == MADV_REMOVE);
 static_assert(advice_dont_fork == MADV_DONTFORK && advice_huge_page == MADV_HUGEPAGE);
 static_assert(advice_no_huge_page == MADV_NOHUGEPAGE && advice_cold == MADV_COLD);
+static_assert(advice_dont_dump == MADV_DONTDUMP);
 static_assert(filesystem_tmpfs == TMPFS_MAGIC && filesystem_hugetlbfs == HUGETLBFS_MAGIC);
 
 } // namespace nearpool::sys

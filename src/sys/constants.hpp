@@ -53,6 +53,7 @@ enum Advice : int { // madvise(2)
     advice_dont_fork = 10,
     advice_huge_page = 14,
     advice_no_huge_page = 15,
+    advice_dont_dump = 16,
     advice_cold = 20,
     advice_populate_read = 22,  // Linux 5.14
     advice_populate_write = 23, // Linux 5.14

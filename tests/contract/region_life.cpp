@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a region outlives: its topology, many threads at once, a fork; and what it leaves.
 #include "contract/region_support.hpp"
+#include "support/mapping_flags.hpp"
 
 #include <atomic>
 #include <cstdlib>
@@ -124,6 +125,24 @@ TEST(RegionLife, WithNoForkAChildNeitherHasNorUnmapsThePages) {
               }),
               0);
     region.data()[0] = 1;
+}
+
+TEST(RegionLife, WithNoDumpThePagesAreNotInCoreDumps) {
+    for (const int32_t backing : {NEAR_BACKING_ANONYMOUS, NEAR_BACKING_SHARED}) {
+        for (const uint32_t flags :
+             {0U, uint32_t{NEAR_REGION_NO_DUMP}, uint32_t{NEAR_REGION_NO_DUMP} | NEAR_REGION_NO_FORK}) {
+            Options options;
+            options.backing = backing;
+            options.flags = flags;
+            const Region region(4 * page_bytes(), options);
+            const std::string seen = nearpool_test::mapping_flags(region.data());
+            if (seen.empty()) {
+                GTEST_SKIP() << "[smaps] this kernel shows no flags of mappings";
+            }
+            EXPECT_EQ(seen.find(" dd ") != std::string::npos, (flags & NEAR_REGION_NO_DUMP) != 0) << seen;
+            EXPECT_EQ(seen.find(" dc ") != std::string::npos, (flags & NEAR_REGION_NO_FORK) != 0) << seen;
+        }
+    }
 }
 
 TEST(RegionLife, GivesEverythingBack) {

@@ -103,7 +103,7 @@ TEST_F(PinnedArguments, OptionsWithValuesThatTheyCannotHave) {
         [](near_pinned_options *o) { o->strict = 2; },
         [](near_pinned_options *o) { o->pages = NEAR_PAGES_HUGE + 1; },
         [](near_pinned_options *o) { o->pages = -1; },
-        [](near_pinned_options *o) { o->flags = 8; },
+        [](near_pinned_options *o) { o->flags = 16; },
         [](near_pinned_options *o) { o->methods = 1; },
         [](near_pinned_options *o) { o->methods = only(NEAR_PINNED_ADOPTED); },
         [](near_pinned_options *o) { o->alignment = 3; },

@@ -132,8 +132,12 @@ TEST_F(PinnedCache, BlocksKeepWhatIsInThem) {
 TEST_F(PinnedCache, KindsAreNotMixed) {
     const Devices devices;
     const Pool workers(1);
-    const near_pinned_options kinds[] = {pinned_options(), pinned_options(0, NEAR_PINNED_FORK), base_pages(),
-                                         base_pages(NEAR_PINNED_FORK), pinned_options(only(NEAR_PINNED_DRIVER))};
+    const near_pinned_options kinds[] = {pinned_options(),
+                                         pinned_options(0, NEAR_PINNED_FORK),
+                                         base_pages(),
+                                         base_pages(NEAR_PINNED_FORK),
+                                         base_pages(NEAR_PINNED_NO_DUMP),
+                                         pinned_options(only(NEAR_PINNED_DRIVER))};
     uint64_t kind = 0;
     for (const near_pinned_options &options : kinds) {
         Pinned(workers, devices, 100 * kib, options).free();

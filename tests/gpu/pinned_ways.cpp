@@ -2,6 +2,7 @@
 // Down the ladder: which way memory is made in, why each way before it was not taken, and what is then known of the
 // memory. Each reason comes about as it does on a real machine: the driver, the device or the options are such.
 #include "gpu/pinned_ways.hpp"
+#include "support/mapping_flags.hpp"
 
 using namespace nearpool_gpu;
 using nearpool_test::Pool;
@@ -193,6 +194,21 @@ TEST_F(PinnedWaysScript, WhereEachWayFailsTheFirstErrorOfTheDriverIsTheStatusAnd
     }
     EXPECT_EQ(pinned.data(), nullptr);
     EXPECT_EQ(pinned_stats(workers, devices).held_bytes, 0U);
+}
+
+// What a driver makes is in core dumps as the driver wants it.
+TEST_F(PinnedWaysScript, OutOfCoreDumpsIsOnlyWhatIsMappedHere) {
+    const Devices devices;
+    const Pool workers(1);
+    const uint32_t methods = only(NEAR_PINNED_DRIVER_NODE) | only(NEAR_PINNED_TOUCHED) | only(NEAR_PINNED_DRIVER);
+    const Pinned pinned(workers, devices, mib, pinned_options(methods, NEAR_PINNED_NO_DUMP));
+    expect_way(pinned, NEAR_PINNED_TOUCHED);
+    EXPECT_NE(nearpool_test::mapping_flags(pinned.data()).find(" dd "), std::string::npos);
+    Pinned none;
+    Error error;
+    near_pinned_options options = pinned_options(only(NEAR_PINNED_DRIVER), NEAR_PINNED_NO_DUMP);
+    EXPECT_EQ(alloc_pinned(workers, devices, mib, options, &none, &error), NEAR_E_UNSUPPORTED);
+    EXPECT_TRUE(error.says("the driver's own memory may be in core dumps")) << error.message;
 }
 
 // What a lost device answers, it answers to every call.

@@ -175,6 +175,13 @@ private:
     bool mapped_ = false;
 };
 
+// What was asked for and only memory that is mapped here can be; nullptr: nothing.
+const char *not_the_drivers(const Wish &wish) {
+    return wish.has(NEAR_PINNED_SHARED)    ? "the driver's own memory has no descriptor"
+           : wish.has(NEAR_PINNED_NO_DUMP) ? "the driver's own memory may be in core dumps"
+                                           : nullptr;
+}
+
 bool has_node_memory(const Driver &driver) {
     return driver.mem_get_allocation_granularity != nullptr && driver.mem_create != nullptr &&
            driver.mem_release != nullptr && driver.mem_address_reserve != nullptr &&
@@ -194,8 +201,8 @@ Done Maker::on_node(const std::function<Done()> &work) const {
 }
 
 Attempt make_driver_node(const Maker &maker, const Wish &wish, Steps &steps) {
-    if (wish.has(NEAR_PINNED_SHARED)) {
-        return Attempt::missed(NEAR_REASON_DRIVER, "the driver's own memory has no descriptor");
+    if (const char *why = not_the_drivers(wish); why != nullptr) {
+        return Attempt::missed(NEAR_REASON_DRIVER, why);
     }
     if (!maker.gpu.node_known) {
         return Attempt::missed(NEAR_REASON_UNKNOWN_NODE, "the node of the device is not known");
@@ -217,8 +224,8 @@ Attempt make_driver_node(const Maker &maker, const Wish &wish, Steps &steps) {
 }
 
 Attempt make_driver(const Maker &maker, const Wish &wish, Steps &steps) {
-    if (wish.has(NEAR_PINNED_SHARED)) {
-        return Attempt::missed(NEAR_REASON_DRIVER, "the driver's own memory has no descriptor");
+    if (const char *why = not_the_drivers(wish); why != nullptr) {
+        return Attempt::missed(NEAR_REASON_DRIVER, why);
     }
     // The driver may align what is small to less than a page. What is aligned to more than a page brings its room
     // along.

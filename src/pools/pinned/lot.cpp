@@ -11,7 +11,7 @@ namespace {
 
 auto all_of(const Lot::Kind &kind) {
     return std::tie(kind.method, kind.asked_methods, kind.pages, kind.ordinal, kind.node_known, kind.one_pointer,
-                    kind.locks, kind.forks, kind.strict, kind.kept);
+                    kind.locks, kind.forks, kind.dumps, kind.strict, kind.kept);
 }
 
 } // namespace
@@ -31,6 +31,7 @@ Lot::Kind Lot::kind_of(const Memory &memory, const Wish &wish, bool kept) {
     kind.one_pointer = gpu.one_pointer;
     kind.locks = gpu.locks;
     kind.forks = wish.has(NEAR_PINNED_FORK);
+    kind.dumps = !wish.has(NEAR_PINNED_NO_DUMP);
     kind.strict = memory.proven();
     kind.kept = kept;
     return kind;
@@ -39,8 +40,8 @@ Lot::Kind Lot::kind_of(const Memory &memory, const Wish &wish, bool kept) {
 bool Lot::serves(const Wish &wish, const Gpu &gpu) const {
     return kind_.kept && kind_.asked_methods == wish.methods && kind_.pages == wish.pages &&
            kind_.node_known == gpu.node_known && kind_.one_pointer == gpu.one_pointer && kind_.locks == gpu.locks &&
-           kind_.forks == wish.has(NEAR_PINNED_FORK) && (kind_.strict || !wish.strict) &&
-           (kind_.ordinal < 0 || kind_.ordinal == gpu.device->facts().ordinal);
+           kind_.forks == wish.has(NEAR_PINNED_FORK) && kind_.dumps != wish.has(NEAR_PINNED_NO_DUMP) &&
+           (kind_.strict || !wish.strict) && (kind_.ordinal < 0 || kind_.ordinal == gpu.device->facts().ordinal);
 }
 
 Block *Lot::cut(Memory *memory, const Wish &wish) {

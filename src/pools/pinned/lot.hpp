@@ -18,6 +18,7 @@ public:
         bool one_pointer = false;
         bool locks = false;
         bool forks = false;
+        bool dumps = true;   // into core dumps
         bool strict = false; // all its pages are known to be on the node
         bool kept = false;   // it may become idle; else a span has one block, and goes with it
 

@@ -63,7 +63,8 @@ RegionSpec region_spec_of(const Maker &maker, const Wish &wish, std::size_t byte
     spec.prefault = NEAR_PREFAULT_ON_NODE;
     spec.backing = wish.has(NEAR_PINNED_SHARED) ? NEAR_BACKING_SHARED : NEAR_BACKING_ANONYMOUS;
     spec.strict = wish.strict && bind;
-    spec.flags = wish.has(NEAR_PINNED_FORK | NEAR_PINNED_SHARED) ? 0U : uint32_t{NEAR_REGION_NO_FORK};
+    spec.flags = (wish.has(NEAR_PINNED_FORK | NEAR_PINNED_SHARED) ? 0U : uint32_t{NEAR_REGION_NO_FORK}) |
+                 (wish.has(NEAR_PINNED_NO_DUMP) ? uint32_t{NEAR_REGION_NO_DUMP} : 0U);
     spec.by_touch = !bind;
     return spec;
 }

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t gib = std::size_t{1} << 30U;
 constexpr std::size_t most_alignment = gib;
-constexpr uint32_t all_flags = NEAR_PINNED_FORK | NEAR_PINNED_SHARED | NEAR_PINNED_NO_CACHE;
+constexpr uint32_t all_flags = NEAR_PINNED_FORK | NEAR_PINNED_SHARED | NEAR_PINNED_NO_CACHE | NEAR_PINNED_NO_DUMP;
 constexpr uint32_t all_methods =
     1U << NEAR_PINNED_PLACED | 1U << NEAR_PINNED_DRIVER_NODE | 1U << NEAR_PINNED_TOUCHED | 1U << NEAR_PINNED_DRIVER;
 
@@ -33,7 +33,8 @@ Done check(const near_pinned_options &options) {
         return fail(NEAR_E_INVALID, "pages is %d; it must be a NEAR_PAGES_* value", options.pages);
     }
     if ((options.flags & ~all_flags) != 0) {
-        return fail(NEAR_E_INVALID, "flags is %#x; it must be made of NEAR_PINNED_FORK, _SHARED and _NO_CACHE",
+        return fail(NEAR_E_INVALID,
+                    "flags is %#x; it must be made of NEAR_PINNED_FORK, _SHARED, _NO_CACHE and _NO_DUMP",
                     options.flags);
     }
     if ((options.methods & ~all_methods) != 0) {

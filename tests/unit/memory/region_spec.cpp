@@ -66,7 +66,7 @@ std::vector<Wrong> wrongs() {
         {"prefault", NEAR_E_INVALID, 1, [](Options options) { options->prefault = 3; }},
         {"backing", NEAR_E_INVALID, 1, [](Options options) { options->backing = 3; }},
         {"strict", NEAR_E_INVALID, 1, [](Options options) { options->strict = 2; }},
-        {"flags", NEAR_E_INVALID, 1, [](Options options) { options->flags = 4; }},
+        {"flags", NEAR_E_INVALID, 1, [](Options options) { options->flags = 8; }},
         {"READ_ONLY", NEAR_E_INVALID, 1, [](Options options) { options->flags = NEAR_REGION_READ_ONLY; }},
         {"sample", NEAR_E_INVALID, 1, [](Options options) { options->sample = 2; }},
         {"path is missing", NEAR_E_INVALID, 1, [](Options options) { options->backing = NEAR_BACKING_FILE; }},

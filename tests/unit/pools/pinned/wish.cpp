@@ -59,7 +59,7 @@ TEST(PinnedWish, OfNoOptionsIsTheDefault) {
          {NEAR_PINNED_PLACED, NEAR_PINNED_DRIVER_NODE, NEAR_PINNED_TOUCHED, NEAR_PINNED_DRIVER}) {
         EXPECT_TRUE(wish.asks_for(method)) << method;
     }
-    for (const uint32_t flag : {NEAR_PINNED_FORK, NEAR_PINNED_SHARED, NEAR_PINNED_NO_CACHE}) {
+    for (const uint32_t flag : {NEAR_PINNED_FORK, NEAR_PINNED_SHARED, NEAR_PINNED_NO_CACHE, NEAR_PINNED_NO_DUMP}) {
         EXPECT_FALSE(wish.has(flag)) << flag;
     }
 }
@@ -100,8 +100,8 @@ TEST(PinnedWish, IsRefusedWithASentence) {
     options.pages = -1;
     expect_refused(options, NEAR_E_INVALID, "pages is -1");
     options = defaults();
-    options.flags = 8;
-    expect_refused(options, NEAR_E_INVALID, "flags is 0x8");
+    options.flags = 16;
+    expect_refused(options, NEAR_E_INVALID, "flags is 0x10");
     for (const uint32_t methods : {1U, 1U << NEAR_PINNED_ADOPTED, 3U}) {
         options = defaults();
         options.methods = methods;
