@@ -256,6 +256,7 @@ typedef struct near_api {
         size_t capacity, size_t *needed, near_error *error);
     near_status (*near_device_map_near_nodes)(const near_device_map *map, size_t index, uint32_t *nodes,
         size_t capacity, size_t *needed);
+    const char *(*numa_pool_memory_policy_name)(int32_t memory_policy);
     /** @} */
 } near_api;
 /* clang-format on */

@@ -27,6 +27,13 @@ enum {
     NUMA_POOL_STEAL_ANY = 2      /**< its node's; then any other's, whatever the distance */
 };
 
+/** What becomes of the memory policy that workers inherit from the thread that starts them (numactl, a container's
+ * runtime, set_mempolicy()): numa_pool_options::memory_policy. */
+enum {
+    NUMA_POOL_MEMORY_LOCAL = 0,  /**< it is replaced: a page goes to the node of the worker that touches it first */
+    NUMA_POOL_MEMORY_INHERIT = 1 /**< it stays, and decides where the pages go that tasks touch first */
+};
+
 /** As the node of a task: the node of the caller. */
 #define NUMA_POOL_NODE_LOCAL UINT32_C(0xfffffffe)
 
@@ -65,7 +72,7 @@ typedef struct numa_pool_options {
     int32_t core_kind;                /**< NEAR_CORE_* (topology_memory.h): workers run on cores of this kind alone;
                                            0: on all. Where there are none: on all, and the level says so; strict
                                            fails */
-    uint32_t reserved;                /**< 0 */
+    int32_t memory_policy; /**< NUMA_POOL_MEMORY_*; numa_pool_info::inherited_policy says what was replaced */
 } numa_pool_options;
 
 /**
@@ -80,16 +87,17 @@ typedef struct numa_pool_options {
  * @param[out] error    the sentence; may be NULL.
  *
  * @errors
- * - ::NEAR_E_INVALID      @p pool is NULL; an unknown steal policy or kind of core; a strict that is not 0 or 1; nodes
- * NULL with a count; a count that no memory holds; a node listed twice; more than 65 535 workers
+ * - ::NEAR_E_INVALID      @p pool is NULL; an unknown steal policy, kind of core or memory policy; a strict that is not
+ * 0 or 1; nodes NULL with a count; a count that no memory holds; a node listed twice; more than 65 535 workers
  * - ::NEAR_E_VERSION      the options have a size or a field that this library does not know
  * - ::NEAR_E_EMPTY_SET    nodes are given and node_count is 0
  * - ::NEAR_E_TOPOLOGY     no topology was given and this machine could not be read
  * - ::NEAR_E_NO_NODE      a listed node does not exist
  * - ::NEAR_E_NO_CPU       no CPU of the machine may be used
  * - ::NEAR_E_NOT_ALLOWED  strict, and a listed node has CPUs of which none is allowed
- * - ::NEAR_E_STRICT       strict, and a worker is not on its node's CPUs, the topology is of another machine or in
- *                         doubt (near_topology_info::doubt), or there are no cores of the kind
+ * - ::NEAR_E_STRICT       strict, and a worker is not on its node's CPUs, or has inherited a memory policy that cannot
+ * be replaced, the topology is of another machine or in doubt (near_topology_info::doubt), or there are no cores of the
+ * kind
  * - ::NEAR_E_SYSTEM       a thread could not be started; no thread is left
  * - ::NEAR_E_NOMEM        out of memory
  *
@@ -106,7 +114,8 @@ NEAR_API NEAR_MUST_CHECK near_status numa_pool_create(const numa_pool_options *o
  * @brief The process's own pool, with all defaults: the same handle for every caller.
  *
  * Its threads start with the first task. It cannot be shut down, and destroying it does nothing. A child of fork() gets
- * a fresh one.
+ * a fresh one. The variable NEARPOOL_WORKER_POLICY of the environment, "local" (the default) or "inherit", is its
+ * numa_pool_options::memory_policy; it is ignored in setuid programs.
  *
  * @param[out] pool   the pool.
  * @param[out] error  the sentence; may be NULL.

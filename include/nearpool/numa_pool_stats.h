@@ -15,14 +15,17 @@ extern "C" {
 
 /** What a pool is. */
 typedef struct numa_pool_info {
-    uint32_t struct_size;  /**< in: sizeof(numa_pool_info) */
-    int32_t steal_policy;  /**< NUMA_POOL_STEAL_* */
-    uint32_t node_count;   /**< nodes, also those that other nodes serve */
-    uint32_t worker_count; /**< workers of all nodes */
-    uint32_t strict;       /**< 1 in strict mode */
-    int32_t level;         /**< NEAR_LEVEL_*: the lowest of its nodes */
-    int32_t reason_code;   /**< NEAR_REASON_*: of that node */
-    char reason[228];      /**< a sentence; empty at ::NEAR_LEVEL_STRICT */
+    uint32_t struct_size;       /**< in: sizeof(numa_pool_info) */
+    int32_t steal_policy;       /**< NUMA_POOL_STEAL_* */
+    uint32_t node_count;        /**< nodes, also those that other nodes serve */
+    uint32_t worker_count;      /**< workers of all nodes */
+    uint32_t strict;            /**< 1 in strict mode */
+    int32_t level;              /**< NEAR_LEVEL_*: the lowest of its nodes */
+    int32_t reason_code;        /**< NEAR_REASON_*: of that node */
+    char reason[228];           /**< a sentence; empty at ::NEAR_LEVEL_STRICT */
+    int32_t memory_policy;      /**< NUMA_POOL_MEMORY_* */
+    char inherited_policy[124]; /**< the memory policy that its threads inherited, "interleave on nodes 0-3", replaced
+                                   or not; empty: none, or they have not been started */
 } numa_pool_info;
 
 /** What a node of a pool is. */
@@ -164,6 +167,20 @@ NEAR_API NEAR_MUST_CHECK near_status numa_pool_get_steals(numa_pool *pool, uint6
  * @since 0.1
  */
 NEAR_API const char *numa_pool_steal_policy_name(int32_t steal_policy);
+
+/**
+ * @brief The name of what becomes of an inherited memory policy.
+ *
+ * @param[in] memory_policy  NUMA_POOL_MEMORY_*.
+ * @return "local", "inherit"; "unknown" for any other value.
+ *
+ * @owner    The library's; valid for ever.
+ * @threads{safe}
+ * @blocking Never.
+ * @fork     Works in the child.
+ * @since 0.1
+ */
+NEAR_API const char *numa_pool_memory_policy_name(int32_t memory_policy);
 
 #ifdef __cplusplus
 }

@@ -2,6 +2,8 @@
 #include "api/default_pool.hpp"
 
 #include "api/process.hpp"
+#include "base/environment.hpp"
+#include "base/log.hpp"
 
 #include <pthread.h>
 
@@ -46,13 +48,22 @@ Holder &holder() {
     return *only;
 }
 
-Result<Ref<numa::Pool>> make_pool() {
+int32_t policy_of_environment() {
+    const std::string text = environment("NEARPOOL_WORKER_POLICY").value_or("local");
+    if (text != "local" && text != "inherit") {
+        log(NEAR_LOG_WARN, "NEARPOOL_WORKER_POLICY=%s is neither local nor inherit; local is used", text.c_str());
+    }
+    return text == "inherit" ? NUMA_POOL_MEMORY_INHERIT : NUMA_POOL_MEMORY_LOCAL;
+}
+
+Result<Ref<numa::Pool>> make_pool(int32_t memory_policy) {
     Result<Ref<const Topology>> machine = this_machine();
     if (!machine) {
         return machine.error();
     }
     numa::PoolOptions options;
     options.process_wide = true;
+    options.memory_policy = memory_policy;
     return numa::Pool::create(real_ports(), crew(), machine.take(), options);
 }
 
@@ -63,12 +74,13 @@ Result<numa::Pool *> default_pool() {
     if (numa::Pool *known = only.of_this_process(); known != nullptr) {
         return known;
     }
+    const int32_t memory_policy = policy_of_environment(); // first: it may log, to a callback that calls in here
     const std::lock_guard<std::mutex> lock(only.mutex);
     if (numa::Pool *known = only.of_this_process(); known != nullptr) {
         return known;
     }
     auto made = std::make_unique<Made>();
-    Result<Ref<numa::Pool>> pool = make_pool();
+    Result<Ref<numa::Pool>> pool = make_pool(memory_policy);
     if (!pool) {
         return pool.error();
     }

@@ -34,6 +34,7 @@ Result<numa::PoolOptions> pool_options(const numa_pool_options &from) {
     options.thread_stop = from.thread_stop;
     options.user_data = from.user_data;
     options.pinned_limit_bytes = from.pinned_limit_bytes;
+    options.memory_policy = from.memory_policy;
     return options;
 }
 

@@ -22,6 +22,8 @@ numa_pool_info info_of(numa::Pool &pool) {
     info.level = enforcement.level;
     info.reason_code = enforcement.reason;
     copy_text(info.reason, enforcement.text);
+    info.memory_policy = pool.options().memory_policy;
+    copy_text(info.inherited_policy, pool.inherited_policy());
     return info;
 }
 
@@ -121,5 +123,9 @@ near_status numa_pool_get_steals(numa_pool *pool, uint64_t *matrix, size_t capac
 
 const char *numa_pool_steal_policy_name(int32_t steal_policy) {
     return numa::steal_policy_name(steal_policy);
+}
+
+const char *numa_pool_memory_policy_name(int32_t memory_policy) {
+    return numa::memory_policy_name(memory_policy);
 }
 }

@@ -126,7 +126,7 @@ OFFSET(numa_pool_options, thread_stop, 72);
 OFFSET(numa_pool_options, user_data, 80);
 OFFSET(numa_pool_options, pinned_limit_bytes, 88);
 OFFSET(numa_pool_options, core_kind, 96);
-OFFSET(numa_pool_options, reserved, 100);
+OFFSET(numa_pool_options, memory_policy, 100);
 
 SIZE(numa_pool_group_counts, 40);
 OFFSET(numa_pool_group_counts, struct_size, 0);
@@ -136,7 +136,7 @@ OFFSET(numa_pool_group_counts, run, 16);
 OFFSET(numa_pool_group_counts, failed, 24);
 OFFSET(numa_pool_group_counts, discarded, 32);
 
-SIZE(numa_pool_info, 256);
+SIZE(numa_pool_info, 384);
 OFFSET(numa_pool_info, struct_size, 0);
 OFFSET(numa_pool_info, steal_policy, 4);
 OFFSET(numa_pool_info, node_count, 8);
@@ -145,6 +145,8 @@ OFFSET(numa_pool_info, strict, 16);
 OFFSET(numa_pool_info, level, 20);
 OFFSET(numa_pool_info, reason_code, 24);
 OFFSET(numa_pool_info, reason, 28);
+OFFSET(numa_pool_info, memory_policy, 256);
+OFFSET(numa_pool_info, inherited_policy, 260);
 
 SIZE(numa_pool_node_info, 256);
 OFFSET(numa_pool_node_info, struct_size, 0);

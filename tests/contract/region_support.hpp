@@ -14,6 +14,7 @@
 #include <map>
 #include <sstream>
 #include <string>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <utility>
@@ -169,12 +170,27 @@ inline std::vector<uint32_t> nodes_with_room() {
 }
 
 // Node of a page that is in, as the kernel says it.
-inline int node_of(const void *address) {
+inline int node_of(const volatile void *address) {
     void *page = const_cast<void *>(address);
     int node = -1;
     EXPECT_EQ(syscall(SYS_move_pages, 0, 1UL, &page, nullptr, &node, 0), 0);
     return node;
 }
+
+// A page that nobody has touched.
+class MappedPage {
+public:
+    MappedPage() : data_(::mmap(nullptr, page_bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {
+        EXPECT_NE(data_, MAP_FAILED);
+    }
+    MappedPage(const MappedPage &) = delete;
+    MappedPage &operator=(const MappedPage &) = delete;
+    ~MappedPage() { ::munmap(data_, page_bytes()); }
+    volatile char *data() const { return static_cast<volatile char *>(data_); }
+
+private:
+    void *const data_;
+};
 
 // Bytes of address space of this process.
 inline std::size_t mapped_bytes() {

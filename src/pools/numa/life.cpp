@@ -2,6 +2,7 @@
 // Starting and ending a pool's threads.
 #include "base/clock.hpp"
 #include "base/log.hpp"
+#include "machine/thread_policy.hpp"
 #include "pools/numa/group.hpp"
 #include "pools/numa/pool.hpp"
 #include "pools/numa/worker.hpp"
@@ -36,10 +37,17 @@ Done Pool::start_late() {
 void Pool::log_start() {
     log(NEAR_LOG_INFO, "numa_pool %p: %u workers on %zu nodes, steal policy %s", static_cast<void *>(this),
         started_threads_, teams_.size(), steal_policy_name(options_.request.steal_policy));
+    if (!inherited_policy_.empty()) {
+        log(NEAR_LOG_WARN, "numa_pool %p: the thread that starts its workers has the memory policy %s, which %s",
+            static_cast<void *>(this), inherited_policy_.c_str(),
+            options_.memory_policy == NUMA_POOL_MEMORY_LOCAL ? "they do without"
+                                                             : "decides where the pages go that they touch first");
+    }
 }
 
 // The reference that keeps the pool while threads run is taken before the first of them.
 Done Pool::start_threads() {
+    inherited_policy_ = topology_->this_machine() ? nearpool::inherited_policy(ports_.policy) : "";
     retain();
     for (const auto &team : teams_) {
         for (const auto &worker : team->workers()) {

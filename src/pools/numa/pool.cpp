@@ -68,6 +68,9 @@ Result<Ref<Pool>> Pool::create(const Ports &ports, Crew &crew, Ref<const Topolog
     if (options.request.strict && !topology->this_machine()) {
         return fail(NEAR_E_STRICT, "strict: the topology describes another machine, on which no thread can be pinned");
     }
+    if (options.memory_policy != NUMA_POOL_MEMORY_LOCAL && options.memory_policy != NUMA_POOL_MEMORY_INHERIT) {
+        return fail(NEAR_E_INVALID, "memory policy %d is none of NUMA_POOL_MEMORY_*", options.memory_policy);
+    }
     Request request = options.request;
     if (topology->this_machine()) {
         request.quota_millis = cpu_quota_millis(ports.files);
@@ -83,6 +86,15 @@ Result<Ref<Pool>> Pool::create(const Ports &ports, Crew &crew, Ref<const Topolog
         }
     }
     return pool;
+}
+
+const char *memory_policy_name(int32_t policy) {
+    return policy == NUMA_POOL_MEMORY_LOCAL ? "local" : policy == NUMA_POOL_MEMORY_INHERIT ? "inherit" : "unknown";
+}
+
+const std::string &Pool::inherited_policy() const {
+    static const std::string none;
+    return started_.load(std::memory_order_acquire) ? inherited_policy_ : none;
 }
 
 bool Pool::inside() const {

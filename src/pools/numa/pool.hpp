@@ -25,7 +25,8 @@ struct PoolOptions {
     numa_pool_thread_fn thread_stop = nullptr;
     void *user_data = nullptr;
     uint64_t pinned_limit_bytes = 0; // for who page-locks memory for the pool; 0: the default
-    bool process_wide = false;       // starts its threads with the first task; cannot be shut down
+    int32_t memory_policy = NUMA_POOL_MEMORY_LOCAL;
+    bool process_wide = false; // starts its threads with the first task; cannot be shut down
 };
 
 class Pool final : public RefCounted {
@@ -58,12 +59,16 @@ public:
     // Its nearest to a node of the topology; NEAR_NODE_UNKNOWN where the topology does not know the node.
     uint32_t nearest_node(uint32_t node) const;
 
+    // That its threads have from who started them; empty: none, or they are not started.
+    const std::string &inherited_policy() const;
+
     Enforcement enforcement();                      // of all
     Enforcement node_enforcement(std::size_t node); // waits until the threads that were started have looked
     numa_pool_counts counts(std::optional<std::size_t> node) const;
     std::vector<uint64_t> steals() const;
 
     // For workers, groups and promises.
+    const std::string &starting_policy() const { return inherited_policy_; } // as it is, to those who are started
     std::vector<std::unique_ptr<Team>> &teams() { return teams_; }
     bool finished() const { return finished_.load(std::memory_order_seq_cst); }
     void work_added(Team &home);
@@ -138,9 +143,12 @@ private:
     std::atomic<uint32_t> live_{0};  // threads that have not left; and whether the last of them ends the pool
     std::atomic<uint32_t> ready_{0}; // threads that have looked where they are
     std::atomic<bool> misplaced_{false};
-    std::mutex life_mutex_; // starting and joining
+    std::mutex life_mutex_;        // starting and joining
+    std::string inherited_policy_; // written before the threads start
     uint32_t started_threads_ = 0;
     bool joined_ = false;
 };
+
+const char *memory_policy_name(int32_t policy);
 
 } // namespace nearpool::numa

@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "machine/pin.hpp"
+#include "machine/thread_policy.hpp"
 #include "pools/numa/group.hpp"
 #include "pools/numa/pool.hpp"
 
@@ -38,6 +39,16 @@ void forget_in_child() {
     this_pool = nullptr;
     this_worker = nullptr;
     this_frame = nullptr;
+}
+
+// Started by start_threads(), which has asked for the policy.
+Enforcement place_current_thread(const Pool &pool, const NumberSet &cpus) {
+    Enforcement pinned = pin_current_thread(pool.ports(), cpus);
+    if (pool.starting_policy().empty() || pool.options().memory_policy == NUMA_POOL_MEMORY_INHERIT) {
+        return pinned;
+    }
+    Enforcement dropped = drop_policy(pool.ports().policy, pool.starting_policy());
+    return pinned.level == NEAR_LEVEL_STRICT ? dropped : pinned;
 }
 
 } // namespace
@@ -90,7 +101,7 @@ void Worker::start_up() {
     stack_.measure();
     pool_.ports().threads.set_name(format("numa-w%u-%u", team_.plan().node, index_));
     if (pool_.topology().this_machine()) {
-        enforcement_ = pin_current_thread(pool_.ports(), team_.plan().cpus);
+        enforcement_ = place_current_thread(pool_, team_.plan().cpus);
     } else {
         enforcement_ = Enforcement::none(NEAR_REASON_NOT_THIS_MACHINE, "the topology describes another machine");
     }

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the pages go that a thread touches first: to the node of its CPU, unless it has inherited a memory policy from
+// the thread that made it (numactl(8), a container's runtime, set_mempolicy(2)).
+#pragma once
+
+#include "base/status.hpp"
+#include "sys/ports.hpp"
+
+namespace nearpool {
+
+// The calling thread's policy, "interleave on nodes 0-3". Empty: it has none, or nobody may ask.
+std::string inherited_policy(PolicyPort &policy);
+
+// Makes its pages go to the node of its CPU. Not strict: that was refused, and `inherited` holds.
+Enforcement drop_policy(PolicyPort &policy, const std::string &inherited);
+
+} // namespace nearpool
