@@ -93,15 +93,17 @@ NEAR_API NEAR_MUST_CHECK near_status numa_pool_group_submit(numa_pool_group *gro
 /**
  * @brief Waits until all tasks of the group have run or were discarded.
  *
- * The failures that a wait reports are then forgotten: the group can be used again.
+ * What a wait reports of failed and discarded tasks is then forgotten: the group can be used again.
  *
  * @param[in]  group       a group.
  * @param[in]  timeout_ns  how long at most; ::NEAR_FOREVER.
- * @param[out] error       the sentence, the first failure's text for ::NEAR_E_TASK; may be NULL.
+ * @param[out] error       the sentence, with how many; the first failure's text for ::NEAR_E_TASK; may be NULL.
  *
  * @errors
  * - ::NEAR_E_INVALID  @p group is NULL
  * - ::NEAR_E_TASK     all have ended and at least one failed
+ * - ::NEAR_E_CANCELLED  all have ended, none failed and at least one was discarded: by numa_pool_group_cancel(), or
+ *                     because what it waited for will not come
  * - ::NEAR_E_TIMEOUT  tasks are left
  * - ::NEAR_E_BUSY     called by a task of the group itself
  * - ::NEAR_E_FORKED   the pool was made in the parent of this process

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "base/log.hpp"
 #include "base/status.hpp"
 #include "base/text.hpp"
 
@@ -34,6 +35,12 @@ bool usable(const near_error *error) {
     return error == nullptr ||
            (check_struct_size("near_error", error->struct_size, sizeof(near_error), alignof(near_error)) &&
             error->struct_size > message_offset);
+}
+
+near_status refuse(const char *operation, const near_error *error) noexcept {
+    log(NEAR_LOG_WARN, "%s: near_error has struct_size %u; set it to sizeof(near_error), %zu in this version",
+        operation, error->struct_size, sizeof(near_error));
+    return NEAR_E_VERSION;
 }
 
 near_status report(const char *operation, const Error &why, near_error *error) noexcept {

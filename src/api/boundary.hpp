@@ -15,6 +15,9 @@ namespace nearpool::api {
 // Whether the caller's error struct can be written.
 bool usable(const near_error *error);
 
+// NEAR_E_VERSION for one that cannot, with a word in the log, since there is no other place for it.
+near_status refuse(const char *operation, const near_error *error) noexcept;
+
 // Writes the sentence "operation: message", if there is somewhere to write it, and gives the status back.
 near_status report(const char *operation, const Error &why, near_error *error) noexcept;
 
@@ -24,7 +27,7 @@ near_status report_exception(const char *operation, near_error *error);
 // Runs `body`, which returns a Done.
 template <class Body> near_status guarded(const char *operation, near_error *error, Body &&body) {
     if (!usable(error)) {
-        return NEAR_E_VERSION;
+        return refuse(operation, error);
     }
     try {
         const Done done = body();

@@ -84,7 +84,7 @@ extern "C" near_status near_region_placement(near_region *region, near_placement
         if (Done ok = check_pointer(region, "region"); !ok) {
             return ok;
         }
-        if (Done ok = check_output(placement, "placement"); !ok) {
+        if (Done ok = check_output(placement, "near_placement"); !ok) {
             return ok;
         }
         write_struct(placement, region_of(region)->placement());
@@ -112,7 +112,7 @@ extern "C" near_status near_region_look(near_region *region, near_placement *pla
         if (Done ok = check_pointer(region, "region"); !ok) {
             return ok;
         }
-        if (Done ok = check_output(placement, "placement"); !ok) {
+        if (Done ok = check_output(placement, "near_placement"); !ok) {
             return ok;
         }
         if (Done ok = check_output_list(nodes, capacity, needed, "nodes"); !ok) {

@@ -65,6 +65,10 @@ const Entry *find(near_status status) {
 
 } // namespace
 
+bool is_status(near_status status) {
+    return find(status) != nullptr;
+}
+
 const char *status_name(near_status status) {
     const Entry *entry = find(status);
     return entry != nullptr ? entry->name : "unknown status";

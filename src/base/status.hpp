@@ -9,6 +9,7 @@
 namespace nearpool {
 
 const char *status_name(near_status status);
+bool is_status(near_status status); // one of ours
 const char *status_text(near_status status);
 const char *level_name(int32_t level);
 const char *reason_name(int32_t reason);

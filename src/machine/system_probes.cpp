@@ -129,6 +129,11 @@ Capability transparent_huge(FilePort &files) {
     files.read("/sys/kernel/mm/transparent_hugepage/defrag", &defrag);
     const std::string text = "enabled is " + chosen(enabled) + ", defrag is " + chosen(defrag);
     const bool off = chosen(enabled) != "always" && chosen(enabled) != "madvise";
+    if (!off && number_in(files, "/proc/self/status", "\nTHP_enabled").value_or(1) == 0) {
+        return Capability::no(NEAR_REASON_NO_HUGE_PAGES,
+                              text + ", and off for this process (PR_SET_THP_DISABLE, which systemd's MemoryTHP= and "
+                                     "some allocators set)");
+    }
     return off ? Capability::no(NEAR_REASON_NO_HUGE_PAGES, text) : Capability::yes(text);
 }
 

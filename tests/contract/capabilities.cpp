@@ -2,6 +2,7 @@
 // capabilities.h: each promise and each error of each function.
 #include "contract/numa_pool_support.hpp"
 
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
@@ -64,6 +65,18 @@ TEST(CapabilitiesCreate, LeavesTheAffinityOfTheCallerAlone) {
     const std::vector<uint32_t> before = affinity();
     const Capabilities found;
     EXPECT_EQ(affinity(), before);
+}
+
+TEST(CapabilitiesCreate, HasNoTransparentHugePagesWhereTheProcessHasSwitchedThemOff) {
+    if (Capabilities().get(NEAR_CAPABILITY_TRANSPARENT_HUGE).available == 0) {
+        GTEST_SKIP() << "[thp] " << Capabilities().get(NEAR_CAPABILITY_TRANSPARENT_HUGE).text;
+    }
+    ASSERT_EQ(::prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0), 0);
+    const near_capability off = Capabilities().get(NEAR_CAPABILITY_TRANSPARENT_HUGE);
+    EXPECT_EQ(off.available, 0U) << off.text;
+    EXPECT_EQ(off.reason_code, NEAR_REASON_NO_HUGE_PAGES) << off.text;
+    ASSERT_EQ(::prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0), 0);
+    EXPECT_EQ(Capabilities().get(NEAR_CAPABILITY_TRANSPARENT_HUGE).available, 1U) << "a kept fact goes stale";
 }
 
 // N5: MPOL_BIND and the affinity of a thread of our own need no privilege.

@@ -451,6 +451,15 @@ TEST(PoolCreate, UnderTheMemoryPolicyOfAnotherNodeTasksTouchTheirOwn) {
     }
 }
 
+TEST(PoolCreate, NamesItsNodesWhereOneIsAskedForThatItHasNot) {
+    const Topology machine("numa:4 pu:1");
+    const Pool pool(options_for(machine, 1));
+    near_region *region = nullptr;
+    Error error;
+    EXPECT_EQ(numa_pool_alloc(pool, 4, 1, nullptr, &region, &error), NEAR_E_NO_NODE);
+    EXPECT_TRUE(error.says("node 4 is not in this pool (nodes 0-3)")) << error.message;
+}
+
 TEST(PoolCreate, HasNoInheritedPolicyWhereThereIsNone) {
     const Pool pool(1);
     EXPECT_STREQ(info_of(pool).inherited_policy, "");

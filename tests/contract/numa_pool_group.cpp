@@ -97,8 +97,11 @@ TEST(PoolGroup, AnyOtherStatusIsAFailureToo) {
     ASSERT_EQ(submit_job(pool, local, group, [] { return near_status{NEAR_E_NO_NODE}; }), NEAR_OK);
     Error error;
     EXPECT_EQ(wait_group(group, &error), NEAR_E_TASK);
-    EXPECT_STRNE(error.message, "");
+    EXPECT_TRUE(error.says("a task returned NEAR_E_NO_NODE: there is no such NUMA node")) << error.message;
     EXPECT_EQ(counts_of_group(group).failed, 1U);
+    ASSERT_EQ(submit_job(pool, local, group, [] { return near_status{5}; }), NEAR_OK);
+    EXPECT_EQ(wait_group(group, &error), NEAR_E_TASK);
+    EXPECT_TRUE(error.says("a task returned 5, which is no near_status")) << error.message;
 }
 
 TEST(PoolGroup, AFailureTextIsCutAndNotOverrun) {
@@ -138,7 +141,10 @@ TEST(PoolGroup, ACancelDiscardsWhatHasNotStartedAndNothingElse) {
     ASSERT_EQ(numa_pool_group_cancel(group), NEAR_OK);
     EXPECT_EQ(counts_of_group(group).cancelled, 1U);
     latch.open();
-    EXPECT_EQ(wait_group(group), NEAR_OK) << "a discarded task has not failed";
+    Error error;
+    EXPECT_EQ(wait_group(group, &error), NEAR_E_CANCELLED) << "its tasks have not all run";
+    EXPECT_TRUE(error.says("50 tasks of the group were discarded")) << error.message;
+    EXPECT_EQ(wait_group(group), NEAR_OK) << "told twice";
     EXPECT_EQ(run, 0);
     EXPECT_EQ(discarded, 50);
     const numa_pool_group_counts counts = counts_of_group(group);
@@ -178,9 +184,32 @@ TEST(PoolGroup, ATaskMayCancelItsOwnGroup) {
             NEAR_OK);
     }
     latch.open();
-    EXPECT_EQ(wait_group(group), NEAR_OK);
+    EXPECT_EQ(wait_group(group), NEAR_E_CANCELLED);
     EXPECT_EQ(run, 0);
     EXPECT_EQ(counts_of_group(group).discarded, 10U);
+}
+
+TEST(PoolGroup, AFailureBesideACancelIsTheStatusAndBothAreCounted) {
+    const Pool pool(options_for(nullptr, 1, NUMA_POOL_STEAL_LOCAL));
+    const uint32_t node = nodes_of(pool)[0];
+    const Group group(pool);
+    Latch latch;
+    ASSERT_EQ(submit_job(pool, node, group,
+                         [&] {
+                             latch.wait();
+                             return near_task_fail("the disk is on fire");
+                         }),
+              NEAR_OK);
+    ASSERT_TRUE(latch.await_waiting(1));
+    for (int i = 0; i < 3; i++) {
+        ASSERT_EQ(numa_pool_group_submit(group, node, succeed, nullptr), NEAR_OK);
+    }
+    ASSERT_EQ(numa_pool_group_cancel(group), NEAR_OK);
+    latch.open();
+    Error error;
+    EXPECT_EQ(wait_group(group, &error), NEAR_E_TASK);
+    EXPECT_TRUE(error.says("the disk is on fire (3 were discarded")) << error.message;
+    EXPECT_EQ(wait_group(group), NEAR_OK);
 }
 
 TEST(PoolGroup, DestroyedEarlyItsTasksStillRun) {

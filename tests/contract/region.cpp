@@ -199,6 +199,7 @@ TEST(Region, PlacementAndNodesRefuseBadArguments) {
     Error error;
     near_placement placement{};
     EXPECT_EQ(near_region_placement(region, &placement, &error), NEAR_E_VERSION);
+    EXPECT_TRUE(error.says("set it to sizeof(near_placement)")) << error.message;
     EXPECT_EQ(near_region_placement(region, nullptr, &error), NEAR_E_INVALID);
     placement.struct_size = sizeof placement;
     EXPECT_EQ(near_region_placement(nullptr, &placement, &error), NEAR_E_INVALID);

@@ -152,4 +152,18 @@ TEST_F(StructSize, AnErrorIsNotWrittenBySuccess) {
     EXPECT_STREQ(error.message, "");
 }
 
+// There is no place for a sentence in such a struct.
+TEST_F(StructSize, AnErrorWithoutItsSizeIsRefusedAndTheLogSaysWhatToSet) {
+    std::string logged;
+    const near_log_fn keep = [](int32_t, const char *message, void *user_data) {
+        *static_cast<std::string *>(user_data) += message;
+    };
+    ASSERT_EQ(near_log_set_callback(keep, &logged, NEAR_LOG_WARN), NEAR_OK);
+    near_error unset{};
+    EXPECT_EQ(numa_pool_wait_idle(pool_, NEAR_FOREVER, &unset), NEAR_E_VERSION);
+    ASSERT_EQ(near_log_set_callback(nullptr, nullptr, NEAR_LOG_NONE), NEAR_OK);
+    EXPECT_EQ(logged, "numa_pool_wait_idle: near_error has struct_size 0; set it to sizeof(near_error), 512 in this "
+                      "version");
+}
+
 } // namespace

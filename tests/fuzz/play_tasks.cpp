@@ -92,7 +92,8 @@ void Play::group_wait(Bytes &input) {
     }
     const near_status status = numa_pool_group_wait(group->handle, choose_time(input), nullptr);
     check_status(status);
-    require(status == NEAR_OK || status == NEAR_E_TASK || status == NEAR_E_TIMEOUT, "a wait ends in one of three ways");
+    require(status == NEAR_OK || status == NEAR_E_TASK || status == NEAR_E_CANCELLED || status == NEAR_E_TIMEOUT,
+            "a wait ends in one of four ways");
     group->cancelled = group->cancelled && status == NEAR_E_TIMEOUT;
 }
 
@@ -106,7 +107,7 @@ void Play::group_cancel(Bytes &input) {
 // Waits, and compares what the group counts with what its tasks counted.
 void Play::settle(Group &group) {
     const near_status status = numa_pool_group_wait(group.handle, NEAR_FOREVER, nullptr);
-    require(status == NEAR_OK || status == NEAR_E_TASK, "a group comes to its end");
+    require(status == NEAR_OK || status == NEAR_E_TASK || status == NEAR_E_CANCELLED, "a group comes to its end");
     numa_pool_group_counts counts{};
     counts.struct_size = sizeof counts;
     require(numa_pool_group_get_counts(group.handle, &counts) == NEAR_OK, "a group has counts");

@@ -114,19 +114,37 @@ void Group::end_cancel() {
     }
 }
 
+// Told once. A failure says more than a cancel.
 Done Group::outcome() {
     end_cancel();
     const std::lock_guard<std::mutex> lock(failure_mutex_);
     const uint64_t failures = std::exchange(unreported_failures_, 0);
-    if (failures == 0) {
+    const uint64_t all_discarded = discarded_.load(std::memory_order_relaxed);
+    const uint64_t discarded = all_discarded - std::exchange(reported_discarded_, all_discarded);
+    if (failures == 0 && discarded == 0) {
         return {};
     }
+    const Status status = failures != 0 ? NEAR_E_TASK : NEAR_E_CANCELLED;
     try {
-        return fail(NEAR_E_TASK, "%s%s", first_failure_,
-                    failures > 1 ? (" (and " + std::to_string(failures - 1) + " more failed)").c_str() : "");
+        return Error{status, NEAR_DOMAIN_NONE, 0, sentence(failures, discarded)};
     } catch (const std::bad_alloc &) {
-        return Error{NEAR_E_TASK, NEAR_DOMAIN_NONE, 0, {}}; // told once: it must not be lost for want of a sentence
+        return Error{status, NEAR_DOMAIN_NONE, 0, {}}; // it must not be lost for want of a sentence
     }
+}
+
+std::string Group::sentence(uint64_t failures, uint64_t discarded) const {
+    const auto number = [](uint64_t count) { return static_cast<unsigned long long>(count); };
+    if (failures == 0) {
+        return format("%llu tasks of the group were discarded before they started", number(discarded));
+    }
+    std::string text = first_failure_;
+    if (failures > 1) {
+        text += format(" (and %llu more failed)", number(failures - 1));
+    }
+    if (discarded != 0) {
+        text += format(" (%llu were discarded before they started)", number(discarded));
+    }
+    return text;
 }
 
 numa_pool_group_counts Group::counts() const {

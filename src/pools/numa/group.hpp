@@ -64,6 +64,7 @@ private:
     std::atomic<uint32_t> *lower_half();
     void end_cancel();
     Done outcome();
+    std::string sentence(uint64_t failures, uint64_t discarded) const;
 
     const Ref<Pool> pool_;
     std::atomic<uint64_t> word_{handle_held};
@@ -72,6 +73,7 @@ private:
     std::atomic<uint64_t> discarded_{0};
     std::mutex failure_mutex_;
     uint64_t unreported_failures_ = 0;
+    uint64_t reported_discarded_ = 0;
     char first_failure_[failure_capacity]; // an array: to end a task needs no memory
 };
 

@@ -293,7 +293,12 @@ Result<std::unique_ptr<Region>> Pool::allocate(uint32_t node, std::size_t bytes,
     }
     const std::size_t index = index_of(node);
     if (index == SIZE_MAX) {
-        return fail(NEAR_E_NO_NODE, "node %u is not in this pool", node);
+        std::vector<uint32_t> numbers;
+        for (const PlannedNode &each : plan_.nodes) {
+            numbers.push_back(each.number);
+        }
+        return fail(NEAR_E_NO_NODE, "node %u is not in this pool (nodes %s)", node,
+                    NumberSet(std::move(numbers)).text().c_str());
     }
     near_region_options placed = options;
     placed.policy = options.strict != 0 ? NEAR_POLICY_BIND : NEAR_POLICY_PREFERRED;

@@ -10,6 +10,7 @@
 #include "pools/numa/pool.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <cxxabi.h>
 #include <sched.h>
 
@@ -39,6 +40,15 @@ void forget_in_child() {
     this_pool = nullptr;
     this_worker = nullptr;
     this_frame = nullptr;
+}
+
+// A status that a task returned is not that of whoever waits for it. An array: to end a task needs no memory.
+void describe_status(char (&text)[failure_capacity], Status status) {
+    if (is_status(status)) {
+        std::snprintf(text, sizeof text, "a task returned %s: %s", status_name(status), status_text(status));
+    } else {
+        std::snprintf(text, sizeof text, "a task returned %d, which is no near_status", status);
+    }
 }
 
 // Started by start_threads(), which has asked for the policy.
@@ -354,7 +364,10 @@ void Worker::execute(const Found &found) {
     if (item.group != nullptr && discarded) {
         item.group->end_discarded();
     } else if (item.group != nullptr) {
-        item.group->end_run(status, frame.has_failure ? frame.failure : status_text(status));
+        if (status != NEAR_OK && !frame.has_failure) {
+            describe_status(frame.failure, status);
+        }
+        item.group->end_run(status, frame.failure);
     }
     WorkerCounts::add(counts_.ended, 1);
 }

@@ -174,6 +174,11 @@ TEST(Capabilities, HugePagesAreThoseFreeNowOnAllowedNodes) {
 TEST(Capabilities, TransparentHugePagesSayEnabledAndDefrag) {
     MadeUpMachine world;
     EXPECT_EQ(probed(world, NEAR_CAPABILITY_TRANSPARENT_HUGE).text, "enabled is madvise, defrag is madvise");
+    world.machine.files().set("/proc/self/status", "Name:\tus\nTHP_enabled:\t1\nSeccomp:\t0\n");
+    EXPECT_TRUE(probed(world, NEAR_CAPABILITY_TRANSPARENT_HUGE).available);
+    world.machine.files().set("/proc/self/status", "Name:\tus\nTHP_enabled:\t0\nSeccomp:\t0\n");
+    expect_missing(probed(world, NEAR_CAPABILITY_TRANSPARENT_HUGE), NEAR_REASON_NO_HUGE_PAGES);
+    EXPECT_NE(probed(world, NEAR_CAPABILITY_TRANSPARENT_HUGE).text.find("off for this process"), std::string::npos);
     world.machine.files().set("/sys/kernel/mm/transparent_hugepage/enabled", "always madvise [never]\n");
     expect_missing(probed(world, NEAR_CAPABILITY_TRANSPARENT_HUGE), NEAR_REASON_NO_HUGE_PAGES);
     world.machine.files().refuse("/sys/kernel/mm/transparent_hugepage/enabled");
