@@ -16,7 +16,9 @@ extern "C" {
 /**
  * @brief Runs a task on a worker of one node.
  *
- * The submit happens before the run. Tasks of one node from outside its workers start oldest first.
+ * The submit happens before the run. Tasks of one node from outside its workers start oldest first. Of a task that
+ * fails no wait tells: it is counted, the log says so, and numa_pool_info::first_failure and last_failure have its
+ * words. To be told, submit to a group (numa_pool_group.h).
  *
  * @param[in] pool       a pool.
  * @param[in] node       a node of the pool, or ::NUMA_POOL_NODE_LOCAL: the caller's, or the pool's node nearest to it.

@@ -26,6 +26,9 @@ typedef struct numa_pool_info {
     int32_t memory_policy;      /**< NUMA_POOL_MEMORY_* */
     char inherited_policy[124]; /**< the memory policy that its threads inherited, "interleave on nodes 0-3", replaced
                                    or not; empty: none, or they have not been started */
+    uint64_t loose_failures;    /**< tasks that failed and belong to no group, so that no wait tells of them */
+    char first_failure[240];    /**< what the first of these said; empty: none */
+    char last_failure[240];     /**< what the last of these said */
 } numa_pool_info;
 
 /** What a node of a pool is. */

@@ -10,6 +10,9 @@ using namespace nearpool::api;
 
 namespace {
 
+static_assert(sizeof numa_pool_info::first_failure == numa::failure_capacity &&
+              sizeof numa_pool_info::last_failure == numa::failure_capacity);
+
 numa_pool_info info_of(numa::Pool &pool) {
     numa_pool_info info{};
     const Enforcement enforcement = pool.enforcement();
@@ -24,6 +27,10 @@ numa_pool_info info_of(numa::Pool &pool) {
     copy_text(info.reason, enforcement.text);
     info.memory_policy = pool.options().memory_policy;
     copy_text(info.inherited_policy, pool.inherited_policy());
+    const numa::LooseFailures::Known failures = pool.loose_failures().known();
+    info.loose_failures = failures.count;
+    copy_text(info.first_failure, failures.first);
+    copy_text(info.last_failure, failures.last);
     return info;
 }
 

@@ -136,7 +136,7 @@ OFFSET(numa_pool_group_counts, run, 16);
 OFFSET(numa_pool_group_counts, failed, 24);
 OFFSET(numa_pool_group_counts, discarded, 32);
 
-SIZE(numa_pool_info, 384);
+SIZE(numa_pool_info, 872);
 OFFSET(numa_pool_info, struct_size, 0);
 OFFSET(numa_pool_info, steal_policy, 4);
 OFFSET(numa_pool_info, node_count, 8);
@@ -147,6 +147,9 @@ OFFSET(numa_pool_info, reason_code, 24);
 OFFSET(numa_pool_info, reason, 28);
 OFFSET(numa_pool_info, memory_policy, 256);
 OFFSET(numa_pool_info, inherited_policy, 260);
+OFFSET(numa_pool_info, loose_failures, 384);
+OFFSET(numa_pool_info, first_failure, 392);
+OFFSET(numa_pool_info, last_failure, 632);
 
 SIZE(numa_pool_node_info, 256);
 OFFSET(numa_pool_node_info, struct_size, 0);

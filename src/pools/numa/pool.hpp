@@ -4,6 +4,7 @@
 
 #include "base/fork_mark.hpp"
 #include "memory/region.hpp"
+#include "pools/numa/loose_failures.hpp"
 #include "pools/numa/plan.hpp"
 #include "pools/numa/promise.hpp"
 #include "pools/numa/team.hpp"
@@ -73,6 +74,7 @@ public:
     bool finished() const { return finished_.load(std::memory_order_seq_cst); }
     void work_added(Team &home);
     OpenPromises &open_promises() { return open_promises_; }
+    LooseFailures &loose_failures() { return loose_failures_; }
     void keep_promise(std::size_t node, const Item &item) noexcept; // one that was open
     void take_promise_back(std::size_t node) noexcept;              // likewise
     void break_promises(const Group *group);                        // the group's; nullptr: all
@@ -130,6 +132,7 @@ private:
     std::vector<std::unique_ptr<Queue>> queues_; // one a node
     std::vector<std::unique_ptr<Team>> teams_;
     OpenPromises open_promises_;
+    LooseFailures loose_failures_;
 
     alignas(128) std::atomic<uint32_t> sleepers_{0}; // workers that sleep, in all teams
     // Threads in wait_idle (lower half) and a count of workers that ran out of work (upper half). Whoever comes second

@@ -360,13 +360,16 @@ void Worker::execute(const Found &found) {
     WorkerCounts::add(discarded ? counts_.discarded[found.node] : counts_.ran[found.node], 1);
     if (status != NEAR_OK) {
         WorkerCounts::add(counts_.failed[found.node], 1);
+        if (!frame.has_failure) {
+            describe_status(frame.failure, status);
+        }
+        if (item.group == nullptr) {
+            pool_.loose_failures().add(&pool_, frame.failure);
+        }
     }
     if (item.group != nullptr && discarded) {
         item.group->end_discarded();
     } else if (item.group != nullptr) {
-        if (status != NEAR_OK && !frame.has_failure) {
-            describe_status(frame.failure, status);
-        }
         item.group->end_run(status, frame.failure);
     }
     WorkerCounts::add(counts_.ended, 1);

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pools/numa/loose_failures.hpp"
+
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+
+#include <nearpool/level.h>
+
+namespace nearpool::numa {
+
+void LooseFailures::add(const void *pool, const char *text) {
+    constexpr uint64_t quiet_ns = NEAR_SECOND;
+    uint64_t count = 0;
+    bool loud = false;
+    {
+        const std::lock_guard<ForkMutex> lock(mutex_);
+        count = ++known_.count;
+        copy_text(known_.last, text);
+        if (count == 1) {
+            copy_text(known_.first, text);
+        }
+        const uint64_t now = now_ns();
+        loud = count == 1 || now - logged_at_ns_ >= quiet_ns;
+        logged_at_ns_ = loud ? now : logged_at_ns_;
+    }
+    if (loud && count == 1) { // with nothing held: the host's callback may ask for the info
+        log(NEAR_LOG_WARN, "numa_pool %p: a task of no group failed: %s", pool, text);
+    } else if (loud) {
+        log(NEAR_LOG_WARN, "numa_pool %p: %llu tasks of no group have failed, the last: %s", pool,
+            static_cast<unsigned long long>(count), text);
+    }
+}
+
+LooseFailures::Known LooseFailures::known() const {
+    const std::lock_guard<ForkMutex> lock(mutex_);
+    return known_;
+}
+
+} // namespace nearpool::numa
