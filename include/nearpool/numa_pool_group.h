@@ -25,7 +25,7 @@ typedef struct numa_pool_group_counts {
     uint64_t accepted;    /**< tasks that were submitted */
     uint64_t run;         /**< of these: have run, also those that failed */
     uint64_t failed;      /**< of those that ran: failed */
-    uint64_t discarded;   /**< were cancelled before they started */
+    uint64_t discarded;   /**< did not start: cancelled, or what they waited for did not come */
 } numa_pool_group_counts;
 
 /**
@@ -93,7 +93,8 @@ NEAR_API NEAR_MUST_CHECK near_status numa_pool_group_submit(numa_pool_group *gro
 /**
  * @brief Waits until all tasks of the group have run or were discarded.
  *
- * What a wait reports of failed and discarded tasks is then forgotten: the group can be used again.
+ * What a wait reports of failed and discarded tasks is then forgotten: the group can be used again. Of several waits at
+ * once, one is told.
  *
  * @param[in]  group       a group.
  * @param[in]  timeout_ns  how long at most; ::NEAR_FOREVER.

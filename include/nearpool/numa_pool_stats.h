@@ -25,7 +25,7 @@ typedef struct numa_pool_info {
     char reason[228];           /**< a sentence; empty at ::NEAR_LEVEL_STRICT */
     int32_t memory_policy;      /**< NUMA_POOL_MEMORY_* */
     char inherited_policy[124]; /**< the memory policy that its threads inherited, "interleave on nodes 0-3", replaced
-                                   or not; empty: none, or they have not been started */
+                                     or not, or that nobody may ask; empty: none, or they have not been started */
     uint64_t loose_failures;    /**< tasks that failed and belong to no group, so that no wait tells of them */
     char first_failure[240];    /**< what the first of these said; empty: none */
     char last_failure[240];     /**< what the last of these said */

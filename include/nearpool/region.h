@@ -63,7 +63,7 @@ enum {
 enum {
     NEAR_REGION_READ_ONLY = 1, /**< a file is opened and mapped for reading only */
     NEAR_REGION_NO_FORK = 2,   /**< a child of fork() does not get the pages (MADV_DONTFORK) */
-    NEAR_REGION_NO_DUMP = 4    /**< the pages are not in core dumps (MADV_DONTDUMP) */
+    NEAR_REGION_NO_DUMP = 4    /**< the pages are not in core dumps of this process (MADV_DONTDUMP) */
 };
 
 /** How to make a region. All zero: anonymous, local, the system's page size, not prefaulted, soft. */

@@ -50,7 +50,8 @@ Holder &holder() {
 
 int32_t policy_of_environment() {
     const std::string text = environment("NEARPOOL_WORKER_POLICY").value_or("local");
-    if (text != "local" && text != "inherit") {
+    static std::atomic<bool> reported{false};
+    if (text != "local" && text != "inherit" && !reported.exchange(true)) {
         log(NEAR_LOG_WARN, "NEARPOOL_WORKER_POLICY=%s is neither local nor inherit; local is used", text.c_str());
     }
     return text == "inherit" ? NUMA_POOL_MEMORY_INHERIT : NUMA_POOL_MEMORY_LOCAL;
@@ -74,7 +75,7 @@ Result<numa::Pool *> default_pool() {
     if (numa::Pool *known = only.of_this_process(); known != nullptr) {
         return known;
     }
-    const int32_t memory_policy = policy_of_environment(); // first: it may log, to a callback that calls in here
+    const int32_t memory_policy = policy_of_environment(); // first: the host's callback is called with nothing held
     const std::lock_guard<std::mutex> lock(only.mutex);
     if (numa::Pool *known = only.of_this_process(); known != nullptr) {
         return known;

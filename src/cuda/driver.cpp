@@ -76,7 +76,8 @@ Error Driver::error(CUresult code, const char *call) const {
 }
 
 bool is_lost(CUresult code) noexcept {
-    return code == cuda_error_illegal_address || code == cuda_error_launch_timeout ||
+    return code == cuda_error_ecc_uncorrectable || code == cuda_error_nvlink_uncorrectable ||
+           code == cuda_error_illegal_address || code == cuda_error_launch_timeout ||
            code == cuda_error_context_is_destroyed || code == cuda_error_assert || code == cuda_error_deinitialized ||
            (code >= cuda_error_hardware_stack_error && code <= cuda_error_launch_failed);
 }

@@ -132,7 +132,7 @@ Capability transparent_huge(FilePort &files) {
     if (!off && number_in(files, "/proc/self/status", "\nTHP_enabled").value_or(1) == 0) {
         return Capability::no(NEAR_REASON_NO_HUGE_PAGES,
                               text + ", and off for this process (PR_SET_THP_DISABLE, which systemd's MemoryTHP= and "
-                                     "some allocators set)");
+                                     "programs themselves set)");
     }
     return off ? Capability::no(NEAR_REASON_NO_HUGE_PAGES, text) : Capability::yes(text);
 }

@@ -32,11 +32,11 @@ const char *mode_name(int mode) {
 } // namespace
 
 // Kernels before 5.14 call the local policy preferred, without a node.
-std::string inherited_policy(PolicyPort &policy) {
+std::optional<std::string> inherited_policy(PolicyPort &policy) {
     int mode = sys::policy_default;
     NumberSet nodes;
     if (policy.get_thread(&mode, &nodes) < 0) {
-        return "";
+        return std::nullopt;
     }
     mode &= mode_mask;
     const bool local = mode == sys::policy_local || (mode == sys::policy_preferred && nodes.empty());
@@ -46,14 +46,18 @@ std::string inherited_policy(PolicyPort &policy) {
     return format("%s on nodes %s", mode_name(mode), nodes.text().c_str());
 }
 
-Enforcement drop_policy(PolicyPort &policy, const std::string &inherited) {
+// What nobody may ask nobody may change, as a rule (a container's seccomp filter): then nothing is claimed of it.
+Enforcement drop_policy(PolicyPort &policy, const std::optional<std::string> &inherited) {
+    if (inherited && inherited->empty()) {
+        return Enforcement::strict();
+    }
     const int error = -policy.set_thread(sys::policy_default, NumberSet());
-    if (error == 0) {
+    if (error == 0 || !inherited) {
         return Enforcement::strict();
     }
     return Enforcement::best_effort(error == EPERM || error == ENOSYS ? NEAR_REASON_FORBIDDEN : NEAR_REASON_SYSTEM,
                                     format("the memory policy %s was inherited, and set_mempolicy() failed: %s",
-                                           inherited.c_str(), std::system_category().message(error).c_str()));
+                                           inherited->c_str(), std::system_category().message(error).c_str()));
 }
 
 } // namespace nearpool

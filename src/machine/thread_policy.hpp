@@ -6,12 +6,15 @@
 #include "base/status.hpp"
 #include "sys/ports.hpp"
 
+#include <optional>
+#include <string>
+
 namespace nearpool {
 
-// The calling thread's policy, "interleave on nodes 0-3". Empty: it has none, or nobody may ask.
-std::string inherited_policy(PolicyPort &policy);
+// The calling thread's policy, "interleave on nodes 0-3"; empty: it has none. Nothing: nobody may ask.
+std::optional<std::string> inherited_policy(PolicyPort &policy);
 
 // Makes its pages go to the node of its CPU. Not strict: that was refused, and `inherited` holds.
-Enforcement drop_policy(PolicyPort &policy, const std::string &inherited);
+Enforcement drop_policy(PolicyPort &policy, const std::optional<std::string> &inherited);
 
 } // namespace nearpool

@@ -340,7 +340,7 @@ TEST_F(PinnedLimitScript, OfADriverThatNeverLocksIsNoReasonToGiveBackWhatIsIdle)
     const Pool workers(1);
     Pinned(workers, devices, mib).free();
     const uint64_t idle = pinned_stats(workers, devices).idle_bytes;
-    for (const int code : {801, 719}) {
+    for (const int code : {801, 719, 1, 712, 214}) {
         fake()->fail(registering, 1, code, 1);
         Pinned none;
         EXPECT_NE(alloc_pinned(workers, devices, 4 * mib, pinned_options(only(NEAR_PINNED_TOUCHED)), &none, nullptr),
@@ -348,6 +348,15 @@ TEST_F(PinnedLimitScript, OfADriverThatNeverLocksIsNoReasonToGiveBackWhatIsIdle)
         fake()->fail(registering, 0, 0, 0);
     }
     EXPECT_EQ(pinned_stats(workers, devices).idle_bytes, idle);
+}
+
+// Memory with room to spare may not be had where what was asked for can.
+TEST_F(PinnedLimitScript, OfTheDriverIsMetByLessThanThereIsRoomFor) {
+    const Devices devices;
+    const Pool workers(1);
+    fake()->fail(registering, 1, 2, 0); // of the whole span of 2 MiB, which is not halved
+    const Pinned pinned(workers, devices, mib, pinned_options(only(NEAR_PINNED_TOUCHED)));
+    EXPECT_EQ(pinned.info().span_bytes, mib);
 }
 
 } // namespace

@@ -37,9 +37,9 @@ Done Pool::start_late() {
 void Pool::log_start() {
     log(NEAR_LOG_INFO, "numa_pool %p: %u workers on %zu nodes, steal policy %s", static_cast<void *>(this),
         started_threads_, teams_.size(), steal_policy_name(options_.request.steal_policy));
-    if (!inherited_policy_.empty()) {
+    if (inherited_policy_ && !inherited_policy_->empty()) {
         log(NEAR_LOG_WARN, "numa_pool %p: the thread that starts its workers has the memory policy %s, which %s",
-            static_cast<void *>(this), inherited_policy_.c_str(),
+            static_cast<void *>(this), inherited_policy_->c_str(),
             options_.memory_policy == NUMA_POOL_MEMORY_LOCAL ? "they do without"
                                                              : "decides where the pages go that they touch first");
     }

@@ -24,7 +24,7 @@ void LooseFailures::add(const void *pool, const char *text) {
         loud = count == 1 || now - logged_at_ns_ >= quiet_ns;
         logged_at_ns_ = loud ? now : logged_at_ns_;
     }
-    if (loud && count == 1) { // with nothing held: the host's callback may ask for the info
+    if (loud && count == 1) { // the host's callback is called with nothing held
         log(NEAR_LOG_WARN, "numa_pool %p: a task of no group failed: %s", pool, text);
     } else if (loud) {
         log(NEAR_LOG_WARN, "numa_pool %p: %llu tasks of no group have failed, the last: %s", pool,

@@ -92,9 +92,10 @@ const char *memory_policy_name(int32_t policy) {
     return policy == NUMA_POOL_MEMORY_LOCAL ? "local" : policy == NUMA_POOL_MEMORY_INHERIT ? "inherit" : "unknown";
 }
 
-const std::string &Pool::inherited_policy() const {
-    static const std::string none;
-    return started_.load(std::memory_order_acquire) ? inherited_policy_ : none;
+std::string Pool::inherited_policy() const {
+    return started_.load(std::memory_order_acquire)
+               ? inherited_policy_.value_or("not known: get_mempolicy() was refused")
+               : "";
 }
 
 bool Pool::inside() const {

@@ -60,8 +60,8 @@ public:
     // Its nearest to a node of the topology; NEAR_NODE_UNKNOWN where the topology does not know the node.
     uint32_t nearest_node(uint32_t node) const;
 
-    // That its threads have from who started them; empty: none, or they are not started.
-    const std::string &inherited_policy() const;
+    // That its threads have from who started them, in words; empty: none, or they are not started.
+    std::string inherited_policy() const;
 
     Enforcement enforcement();                      // of all
     Enforcement node_enforcement(std::size_t node); // waits until the threads that were started have looked
@@ -69,7 +69,9 @@ public:
     std::vector<uint64_t> steals() const;
 
     // For workers, groups and promises.
-    const std::string &starting_policy() const { return inherited_policy_; } // as it is, to those who are started
+    const std::optional<std::string> &starting_policy() const {
+        return inherited_policy_;
+    } // as it is, to those who are started
     std::vector<std::unique_ptr<Team>> &teams() { return teams_; }
     bool finished() const { return finished_.load(std::memory_order_seq_cst); }
     void work_added(Team &home);
@@ -146,8 +148,8 @@ private:
     std::atomic<uint32_t> live_{0};  // threads that have not left; and whether the last of them ends the pool
     std::atomic<uint32_t> ready_{0}; // threads that have looked where they are
     std::atomic<bool> misplaced_{false};
-    std::mutex life_mutex_;        // starting and joining
-    std::string inherited_policy_; // written before the threads start
+    std::mutex life_mutex_;                       // starting and joining
+    std::optional<std::string> inherited_policy_; // written before the threads start
     uint32_t started_threads_ = 0;
     bool joined_ = false;
 };

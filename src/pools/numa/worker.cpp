@@ -54,7 +54,7 @@ void describe_status(char (&text)[failure_capacity], Status status) {
 // Started by start_threads(), which has asked for the policy.
 Enforcement place_current_thread(const Pool &pool, const NumberSet &cpus) {
     Enforcement pinned = pin_current_thread(pool.ports(), cpus);
-    if (pool.starting_policy().empty() || pool.options().memory_policy == NUMA_POOL_MEMORY_INHERIT) {
+    if (pool.options().memory_policy == NUMA_POOL_MEMORY_INHERIT) {
         return pinned;
     }
     Enforcement dropped = drop_policy(pool.ports().policy, pool.starting_policy());

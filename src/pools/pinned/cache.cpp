@@ -167,7 +167,7 @@ Result<Maker> Cache::maker(const Gpu &gpu) {
         return context.error();
     }
     return Maker{ports_, crew_,           Ref<const Topology>::share(&devices_->topology()),
-                 gpu,    context.value(), [this] { return trim(NEAR_NODE_UNKNOWN, 0) != 0; }};
+                 gpu,    context.value(), [this](uint32_t node) { return trim(node, 0) != 0; }};
 }
 
 // Strict memory with room to spare may not be had where what was asked for can.
@@ -181,7 +181,7 @@ Result<std::unique_ptr<Memory>> Cache::make_memory_for(const Request &request, c
     Result<std::unique_ptr<Memory>> memory = make_memory(maker.value(), wish, steps);
     const bool less_will_do = !memory && order.bytes > order.least_bytes && steps.wanted() &&
                               (memory.error().status == NEAR_E_STRICT || memory.error().status == NEAR_E_NOMEM ||
-                               memory.error().status == NEAR_E_UNSUPPORTED);
+                               memory.error().status == NEAR_E_UNSUPPORTED || is_exhausted(memory.error()));
     if (less_will_do) {
         wish.bytes = order.least_bytes;
         return make_memory(maker.value(), wish, steps);

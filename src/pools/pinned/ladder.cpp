@@ -23,7 +23,7 @@ public:
             }
             steps_.begin_again();
             Attempt attempt = wish_.asks_for(way) ? checked(way) : left_out();
-            if (lacks_memory(attempt) && maker_.make_room()) {
+            if (lacks_memory(attempt) && maker_.make_room(short_node(attempt))) {
                 steps_.begin_again();
                 attempt = checked(way);
             }
@@ -47,9 +47,12 @@ private:
 
     // What is idle in the cache may be all that is missing.
     static bool lacks_memory(const Attempt &attempt) {
-        const bool refused = is_a_failure(attempt.error) && !cuda::is_lost(attempt.error.code);
-        return attempt.memory == nullptr &&
-               (refused || attempt.error.status == NEAR_E_NOMEM || attempt.reason == NEAR_REASON_NO_MEMORY);
+        return attempt.memory == nullptr && (is_exhausted(attempt.error) || attempt.error.status == NEAR_E_NOMEM ||
+                                             attempt.reason == NEAR_REASON_NO_MEMORY);
+    }
+
+    uint32_t short_node(const Attempt &attempt) const {
+        return attempt.reason == NEAR_REASON_NO_MEMORY ? maker_.gpu.node : NEAR_NODE_UNKNOWN;
     }
 
     // In strict mode a way works only when it leads to the right place.

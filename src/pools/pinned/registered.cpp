@@ -37,8 +37,12 @@ public:
         if (!maker.gpu.one_pointer) { // one registration, which check_chunks() has seen to suffice
             chunk.least = chunk.bytes;
         }
-        return maker.on_node(
-            [&] { return registration_.lock(range_.data, range_.bytes, chunk, maker.make_room, steps); });
+        const auto lock = [&] { return registration_.lock(range_.data, range_.bytes, chunk, steps); };
+        Done done = maker.on_node(lock);
+        if (!done && is_exhausted(done.error()) && maker.make_room(NEAR_NODE_UNKNOWN)) { // not on the node's thread
+            done = maker.on_node(lock);
+        }
+        return done;
     }
     const Census &seen() const { return seen_; } // before it was locked
 

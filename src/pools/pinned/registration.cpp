@@ -77,35 +77,28 @@ void Registration::unlock(char *chunk) const noexcept {
     }
 }
 
-Done Registration::lock(char *data, std::size_t bytes, ChunkSize chunk, const std::function<bool()> &make_room,
-                        Steps &steps) {
+Done Registration::lock(char *data, std::size_t bytes, ChunkSize chunk, Steps &steps) {
     const Driver &driver = device_->driver();
     const Current current(driver, context_);
     if (Done ok = current.entered(); !ok) {
         return ok;
     }
-    const std::size_t usual_bytes = chunk.bytes;
-    std::size_t length = 0;
-    for (std::size_t done = 0; done < bytes; done += length) {
+    while (locked_bytes_ < bytes) {
         if (!steps.wanted()) {
-            return fail(NEAR_E_CANCELLED, "%zu of %zu bytes were page-locked, and nobody waits for them", done, bytes);
+            return fail(NEAR_E_CANCELLED, "%zu of %zu bytes were page-locked, and nobody waits for them", locked_bytes_,
+                        bytes);
         }
-        length = std::min(chunk.bytes - into_page(data + done), bytes - done);
-        const CUresult code = lock_chunk(data + done, length);
-        if (may_be_for_its_size(code) && length > chunk.least) {
+        char *const next = data + locked_bytes_;
+        const std::size_t length = std::min(chunk.bytes - into_page(next), bytes - locked_bytes_);
+        const CUresult code = lock_chunk(next, length);
+        if (code == cuda_success) {
+            locked_bytes_ += length;
+            steps.locked(length);
+        } else if (may_be_for_its_size(code) && length > chunk.least) {
             chunk.bytes = std::max(length / 2 / chunk.least * chunk.least, chunk.least);
-            length = 0;
-            continue;
-        }
-        if (may_be_for_its_size(code) && make_room()) { // it was for all that is locked
-            chunk.bytes = usual_bytes;
-            length = 0;
-            continue;
-        }
-        if (code != cuda_success) {
+        } else {
             return driver.error(code, "cuMemHostRegister");
         }
-        steps.locked(length);
     }
     return {};
 }

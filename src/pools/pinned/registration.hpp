@@ -6,7 +6,6 @@
 #include "pools/device/device.hpp"
 #include "pools/pinned/steps.hpp"
 
-#include <functional>
 #include <vector>
 
 namespace nearpool::pinned {
@@ -33,9 +32,9 @@ public:
     Registration &operator=(const Registration &) = delete;
     ~Registration();
 
-    // Once. NEAR_E_CUDA; NEAR_E_CANCELLED where nobody wants it any more. What was locked until then stays so. A chunk
-    // that is refused although it is small is asked for again where make_room() says that it gave something back.
-    Done lock(char *data, std::size_t bytes, ChunkSize chunk, const std::function<bool()> &make_room, Steps &steps);
+    // NEAR_E_CUDA; NEAR_E_CANCELLED where nobody wants it any more. What was locked until then stays so, and the next
+    // call for the same range goes on behind it.
+    Done lock(char *data, std::size_t bytes, ChunkSize chunk, Steps &steps);
 
     std::size_t chunk_count() const { return chunks_.size(); }
 
@@ -46,6 +45,7 @@ private:
     device::Device *device_;
     cuda::CUcontext context_;
     std::vector<char *> chunks_;
+    std::size_t locked_bytes_ = 0;
 };
 
 } // namespace nearpool::pinned

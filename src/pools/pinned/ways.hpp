@@ -15,7 +15,8 @@ struct Maker {
     Ref<const Topology> topology;
     Gpu gpu;
     cuda::CUcontext context;
-    std::function<bool()> make_room; // gives idle page-locked memory back; false: there was none
+    // Gives idle page-locked memory of a node back, or of all (NEAR_NODE_UNKNOWN). False: there was none.
+    std::function<bool(uint32_t node)> make_room;
 
     Site site() const { return Site{ports, *topology, crew}; }
     const cuda::Driver &driver() const { return gpu.device->driver(); }
@@ -23,6 +24,12 @@ struct Maker {
     // Runs work() on a thread of the node, with the device's context current.
     Done on_node(const std::function<Done()> &work) const;
 };
+
+// Whether the driver refuses for want of memory, or of what may be locked.
+inline bool is_exhausted(const Error &error) {
+    return error.status == NEAR_E_CUDA &&
+           (error.code == cuda::cuda_error_out_of_memory || error.code == cuda::cuda_error_operating_system);
+}
 
 struct Attempt {
     std::unique_ptr<Memory> memory;    // or:

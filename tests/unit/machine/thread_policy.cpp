@@ -31,7 +31,7 @@ private:
 
 std::string words_for(int mode, const NumberSet &nodes) {
     Says port(mode, nodes);
-    return inherited_policy(port);
+    return inherited_policy(port).value_or("nobody may ask");
 }
 
 TEST(InheritedPolicy, IsNamedWithItsNodes) {
@@ -50,17 +50,25 @@ TEST(InheritedPolicy, ThatIsLocalIsNone) {
     EXPECT_EQ(words_for(sys::policy_preferred, {}), "") << "before Linux 5.14";
 }
 
-TEST(InheritedPolicy, IsNoneWhereNobodyMayAsk) {
+// A container's filter refuses one or both: what can be changed is, and nothing is claimed of what cannot be known.
+TEST(InheritedPolicy, IsDroppedUnseenWhereNobodyMayAsk) {
     MadeUpMachine world;
+    PolicyPort &policy = world.ports().policy;
+    ASSERT_EQ(policy.set_thread(sys::policy_preferred, {0}), 0);
     world.failing.fail_always(Call::policy_get_thread, EPERM);
-    EXPECT_EQ(inherited_policy(world.ports().policy), "");
+    EXPECT_EQ(inherited_policy(policy), std::nullopt);
+    EXPECT_EQ(drop_policy(policy, std::nullopt).level, NEAR_LEVEL_STRICT);
+    world.failing.fail_always(Call::policy_get_thread, 0);
+    EXPECT_EQ(inherited_policy(policy), "");
+    world.failing.fail_always(Call::policy_set_thread, EPERM);
+    EXPECT_EQ(drop_policy(policy, std::nullopt).level, NEAR_LEVEL_STRICT);
 }
 
 TEST(InheritedPolicy, IsDroppedOrTheReasonSaid) {
     MadeUpMachine world;
     PolicyPort &policy = world.ports().policy;
     ASSERT_EQ(policy.set_thread(sys::policy_preferred, {0}), 0);
-    const std::string inherited = inherited_policy(policy);
+    const std::optional<std::string> inherited = inherited_policy(policy);
     EXPECT_EQ(inherited, "preferred on nodes 0");
     EXPECT_EQ(drop_policy(policy, inherited).level, NEAR_LEVEL_STRICT);
     EXPECT_EQ(inherited_policy(policy), "");

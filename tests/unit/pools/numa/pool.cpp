@@ -6,6 +6,7 @@
 #include "pools/numa/group.hpp"
 #include "pools/numa/worker.hpp"
 #include "support/limits.hpp"
+#include "sys/constants.hpp"
 
 #include <gtest/gtest.h>
 
@@ -218,6 +219,39 @@ TEST_F(PoolTest, NestedWaitsOnOneWorkerAreDeepAndEnd) {
     EXPECT_TRUE(pool.wait_idle(nearpool_test::long_enough_ns));
     EXPECT_EQ(deepest, 200);
     end(made.take());
+}
+
+// Where the policy of who starts the threads can be seen and not be changed, a strict pool is refused and a soft one
+// says so.
+TEST_F(PoolTest, AnInheritedMemoryPolicyThatStaysIsNotStrict) {
+    class Preferred final : public PolicyPort {
+    public:
+        int bind(void *, std::size_t, int, const NumberSet &, unsigned) override { return -EPERM; }
+        int set_thread(int, const NumberSet &) override { return -EPERM; }
+        int get_thread(int *mode, NumberSet *nodes) override {
+            *mode = sys::policy_preferred;
+            *nodes = {0};
+            return 0;
+        }
+        long move_pages(std::size_t, void *const *, const int *, int *, int) override { return -EPERM; }
+    } policy;
+    const Ports &real = real_ports();
+    const Ports ports{real.memory, policy, real.affinity, real.futex, real.files, real.threads, real.libraries};
+    Result<Ref<Pool>> soft = Pool::create(ports, crew_, machine(), options(1));
+    ASSERT_TRUE(soft);
+    EXPECT_EQ(soft.value()->enforcement().level, NEAR_LEVEL_BEST_EFFORT);
+    EXPECT_NE(soft.value()->enforcement().text.find("preferred on nodes 0"), std::string::npos)
+        << soft.value()->enforcement().text;
+    end(soft.take());
+    const Result<Ref<Pool>> strict = Pool::create(ports, crew_, machine(), options(1, true));
+    ASSERT_FALSE(strict);
+    EXPECT_EQ(strict.error().status, NEAR_E_STRICT);
+    PoolOptions inherits = options(1);
+    inherits.memory_policy = NUMA_POOL_MEMORY_INHERIT;
+    Result<Ref<Pool>> asked = Pool::create(ports, crew_, machine(), inherits);
+    ASSERT_TRUE(asked);
+    EXPECT_EQ(asked.value()->enforcement().text.find("inherited"), std::string::npos);
+    end(asked.take());
 }
 
 } // namespace
