@@ -47,7 +47,7 @@ enum {
 
 /** When pages are faulted in: near_region_options::prefault. */
 enum {
-    NEAR_PREFAULT_NONE = 0,   /**< when first touched; strict implies ::NEAR_PREFAULT_ON_NODE instead */
+    NEAR_PREFAULT_NONE = 0,   /**< when touched (after mlockall() at once); strict implies ::NEAR_PREFAULT_ON_NODE */
     NEAR_PREFAULT_HERE = 1,   /**< now, by the calling thread */
     NEAR_PREFAULT_ON_NODE = 2 /**< now, in parallel, by threads of the library on the target nodes */
 };
@@ -110,8 +110,7 @@ typedef struct near_node_pages {
  * @brief Makes a region.
  *
  * Soft: readable and writable memory, whatever could not be placed; its report says so. Strict: every page is near, and
- * was seen there, or nothing is kept. After mlockall(MCL_FUTURE) private pages are in at once, on their node, whatever
- * prefault says; those of a memfd or a file when they are first touched.
+ * was seen there, or nothing is kept.
  *
  * @param[in]  topology  a topology, or NULL. On one of another machine nothing is bound, and the report says so.
  * @param[in]  bytes     its size; rounded up to whole pages for the mapping.
@@ -122,8 +121,7 @@ typedef struct near_node_pages {
  * @errors
  * - ::NEAR_E_INVALID      @p bytes is 0 or overflows when rounded; @p region is NULL; an unknown enumerator or flag;
  *                         ::NEAR_REGION_READ_ONLY without a file; nodes given to local, not exactly one to preferred,
- *                         or more than memory holds; a path that is missing, given needlessly, or whose file is too
- *                         short; a file offset that is no multiple of the page size
+ *                         too many; a path that is missing, needless, or of too short a file; an offset within a page
  * - ::NEAR_E_VERSION      the options have a size or a field that this library does not know
  * - ::NEAR_E_EMPTY_SET    nodes are given and node_count is 0
  * - ::NEAR_E_TOPOLOGY     @p topology is NULL and this machine could not be read
@@ -137,11 +135,8 @@ typedef struct near_node_pages {
  * @owner    The caller's; near_region_destroy() gives it back.
  * @threads{safe}
  * @blocking While pages are faulted in and looked at.
- * @fork     Works in the child unless ::NEAR_REGION_NO_FORK. Anonymous pages are copied on write; under bind and strict
- *           split the kernel kills where the node has no room for that: then take NO_FORK, preferred or shared. Pages
- *           from the pool (::NEAR_PAGES_2M, ::NEAR_PAGES_1G) are copied from the pool, under every policy: where that
- *           is empty, the child loses the page that the parent writes to and is killed when it touches it (SIGBUS), and
- *           so is a child that writes; then take NO_FORK or shared.
+ * @fork     Works in the child unless ::NEAR_REGION_NO_FORK. Pages are copied on write, which kills where the node
+ *           (bind, strict split) or the pool of huge pages has no room: take NO_FORK, shared, or preferred base pages.
  * @since 0.1
  */
 NEAR_API NEAR_MUST_CHECK near_status near_region_create(const near_topology *topology, size_t bytes,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Making pools: what is refused, and what a pool then is.
 #include "contract/numa_pool_support.hpp"
-#include "contract/region_support.hpp"
 
 #include <atomic>
 #include <csignal>
@@ -9,8 +8,6 @@
 #include <fstream>
 #include <set>
 #include <sstream>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 using namespace nearpool_test;
@@ -385,72 +382,6 @@ TEST(PoolNodes, WithoutCpusAreServedByTheNearestAndSaySo) {
     expect_counts_add_up(pool);
 }
 
-// The memory policy of a thread while this lives.
-class ThreadPolicy {
-public:
-    explicit ThreadPolicy(uint32_t node) {
-        std::vector<unsigned long> mask(node / (8 * sizeof(unsigned long)) + 1);
-        mask.back() = 1UL << (node % (8 * sizeof(unsigned long)));
-        set_ = ::syscall(SYS_set_mempolicy, 1 /* preferred */, mask.data(),
-                         8 * sizeof(unsigned long) * mask.size() + 1) == 0;
-    }
-    ThreadPolicy(const ThreadPolicy &) = delete;
-    ThreadPolicy &operator=(const ThreadPolicy &) = delete;
-    ~ThreadPolicy() { ::syscall(SYS_set_mempolicy, 0, nullptr, 0); }
-    bool is_set() const { return set_; }
-    static int mode_here() {
-        int mode = -1;
-        EXPECT_EQ(::syscall(SYS_get_mempolicy, &mode, nullptr, 0, nullptr, 0), 0);
-        return mode;
-    }
-
-private:
-    bool set_ = false;
-};
-
-TEST(PoolCreate, WorkersDoWithoutTheMemoryPolicyOfWhoStartsThemUnlessAskedOtherwise) {
-    const uint32_t node = nearpool_region_test::nodes_with_room().back();
-    const ThreadPolicy outside(node);
-    if (!outside.is_set()) {
-        GTEST_SKIP() << "[set_mempolicy] " << std::strerror(errno);
-    }
-    const std::string said = "preferred on nodes " + std::to_string(node);
-    for (const int32_t policy : {NUMA_POOL_MEMORY_LOCAL, NUMA_POOL_MEMORY_INHERIT}) {
-        numa_pool_options options = options_for(nullptr, 1);
-        options.memory_policy = policy;
-        const Pool pool(options);
-        std::atomic<int> mode{-1};
-        ASSERT_EQ(submit(pool, NUMA_POOL_NODE_LOCAL, [&] { mode = ThreadPolicy::mode_here(); }), NEAR_OK);
-        ASSERT_EQ(wait_idle(pool), NEAR_OK);
-        EXPECT_EQ(mode, policy == NUMA_POOL_MEMORY_LOCAL ? 0 : 1);
-        EXPECT_EQ(info_of(pool).memory_policy, policy);
-        EXPECT_EQ(info_of(pool).inherited_policy, said);
-    }
-    EXPECT_EQ(ThreadPolicy::mode_here(), 1) << "the caller's own stays";
-}
-
-// What tasks touch first is on their node.
-TEST(PoolCreate, UnderTheMemoryPolicyOfAnotherNodeTasksTouchTheirOwn) {
-    const std::vector<uint32_t> nodes = nearpool_region_test::nodes_with_room();
-    if (nodes.size() < 2) {
-        GTEST_SKIP() << "[numa] needs two nodes with free memory";
-    }
-    const ThreadPolicy outside(nodes[0]);
-    if (!outside.is_set()) {
-        GTEST_SKIP() << "[set_mempolicy] " << std::strerror(errno);
-    }
-    const Pool pool(options_for(nullptr, 1, NUMA_POOL_STEAL_LOCAL));
-    for (const uint32_t node : nodes) {
-        if (node_info_of(pool, node).serving_node != node) {
-            continue;
-        }
-        const nearpool_region_test::MappedPage page;
-        ASSERT_EQ(submit(pool, node, [&] { *page.data() = 1; }), NEAR_OK);
-        ASSERT_EQ(wait_idle(pool), NEAR_OK);
-        EXPECT_EQ(nearpool_region_test::node_of(page.data()), static_cast<int>(node));
-    }
-}
-
 TEST(PoolCreate, NamesItsNodesWhereOneIsAskedForThatItHasNot) {
     const Topology machine("numa:4 pu:1");
     const Pool pool(options_for(machine, 1));
@@ -458,21 +389,6 @@ TEST(PoolCreate, NamesItsNodesWhereOneIsAskedForThatItHasNot) {
     Error error;
     EXPECT_EQ(numa_pool_alloc(pool, 4, 1, nullptr, &region, &error), NEAR_E_NO_NODE);
     EXPECT_TRUE(error.says("node 4 is not in this pool (nodes 0-3)")) << error.message;
-}
-
-TEST(PoolCreate, HasNoInheritedPolicyWhereThereIsNone) {
-    const Pool pool(1);
-    EXPECT_STREQ(info_of(pool).inherited_policy, "");
-    EXPECT_STREQ(numa_pool_memory_policy_name(NUMA_POOL_MEMORY_LOCAL), "local");
-    EXPECT_STREQ(numa_pool_memory_policy_name(NUMA_POOL_MEMORY_INHERIT), "inherit");
-    EXPECT_STREQ(numa_pool_memory_policy_name(2), "unknown");
-    numa_pool_options options = options_for(nullptr, 1);
-    for (const int32_t policy : {-1, 2}) {
-        options.memory_policy = policy;
-        Error error;
-        EXPECT_EQ(create(options, &error), NEAR_E_INVALID);
-        EXPECT_TRUE(error.says("memory policy")) << error.message;
-    }
 }
 
 } // namespace

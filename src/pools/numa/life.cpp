@@ -2,6 +2,7 @@
 // Starting and ending a pool's threads.
 #include "base/clock.hpp"
 #include "base/log.hpp"
+#include "machine/pin.hpp"
 #include "machine/thread_policy.hpp"
 #include "pools/numa/group.hpp"
 #include "pools/numa/pool.hpp"
@@ -91,6 +92,15 @@ void Pool::worker_ready(bool on_its_node) {
     }
     ready_.fetch_add(1, std::memory_order_acq_rel);
     ports_.futex.wake(&ready_, INT_MAX);
+}
+
+Enforcement Pool::place_current_thread(const NumberSet &cpus) const {
+    Enforcement pinned = pin_current_thread(ports_, cpus);
+    if (options_.memory_policy == NUMA_POOL_MEMORY_INHERIT) {
+        return pinned;
+    }
+    Enforcement dropped = drop_policy(ports_.policy, inherited_policy_);
+    return pinned.level == NEAR_LEVEL_STRICT ? dropped : pinned;
 }
 
 bool Pool::all_ready() const {

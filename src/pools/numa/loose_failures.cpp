@@ -3,11 +3,22 @@
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
+#include "base/status.hpp"
 #include "base/text.hpp"
 
 #include <nearpool/level.h>
 
+#include <cstdio>
+
 namespace nearpool::numa {
+
+void describe_status(char (&text)[failure_capacity], Status status) {
+    if (is_status(status)) {
+        std::snprintf(text, sizeof text, "a task returned %s: %s", status_name(status), status_text(status));
+    } else {
+        std::snprintf(text, sizeof text, "a task returned %d, which is no near_status", status);
+    }
+}
 
 void LooseFailures::add(const void *pool, const char *text) {
     constexpr uint64_t quiet_ns = NEAR_SECOND;

@@ -2,12 +2,16 @@
 // Failures of tasks that belong to no group: no wait tells of them, so the pool's info and the log do.
 #pragma once
 
+#include "base/error.hpp"
 #include "base/fork_lock.hpp"
 #include "pools/numa/item.hpp"
 
 #include <cstdint>
 
 namespace nearpool::numa {
+
+// In words: a status that a task returned is not that of whoever waits for it. Takes no memory.
+void describe_status(char (&text)[failure_capacity], Status status);
 
 class LooseFailures {
 public:

@@ -69,9 +69,7 @@ public:
     std::vector<uint64_t> steals() const;
 
     // For workers, groups and promises.
-    const std::optional<std::string> &starting_policy() const {
-        return inherited_policy_;
-    } // as it is, to those who are started
+    Enforcement place_current_thread(const NumberSet &cpus) const; // a worker that starts
     std::vector<std::unique_ptr<Team>> &teams() { return teams_; }
     bool finished() const { return finished_.load(std::memory_order_seq_cst); }
     void work_added(Team &home);

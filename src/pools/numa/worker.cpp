@@ -4,13 +4,10 @@
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
-#include "machine/pin.hpp"
-#include "machine/thread_policy.hpp"
 #include "pools/numa/group.hpp"
 #include "pools/numa/pool.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <cxxabi.h>
 #include <sched.h>
 
@@ -40,25 +37,6 @@ void forget_in_child() {
     this_pool = nullptr;
     this_worker = nullptr;
     this_frame = nullptr;
-}
-
-// A status that a task returned is not that of whoever waits for it. An array: to end a task needs no memory.
-void describe_status(char (&text)[failure_capacity], Status status) {
-    if (is_status(status)) {
-        std::snprintf(text, sizeof text, "a task returned %s: %s", status_name(status), status_text(status));
-    } else {
-        std::snprintf(text, sizeof text, "a task returned %d, which is no near_status", status);
-    }
-}
-
-// Started by start_threads(), which has asked for the policy.
-Enforcement place_current_thread(const Pool &pool, const NumberSet &cpus) {
-    Enforcement pinned = pin_current_thread(pool.ports(), cpus);
-    if (pool.options().memory_policy == NUMA_POOL_MEMORY_INHERIT) {
-        return pinned;
-    }
-    Enforcement dropped = drop_policy(pool.ports().policy, pool.starting_policy());
-    return pinned.level == NEAR_LEVEL_STRICT ? dropped : pinned;
 }
 
 } // namespace
@@ -111,7 +89,7 @@ void Worker::start_up() {
     stack_.measure();
     pool_.ports().threads.set_name(format("numa-w%u-%u", team_.plan().node, index_));
     if (pool_.topology().this_machine()) {
-        enforcement_ = place_current_thread(pool_, team_.plan().cpus);
+        enforcement_ = pool_.place_current_thread(team_.plan().cpus);
     } else {
         enforcement_ = Enforcement::none(NEAR_REASON_NOT_THIS_MACHINE, "the topology describes another machine");
     }
