@@ -215,8 +215,10 @@ Attempt make_driver_node(const Maker &maker, const Wish &wish, Steps &steps) {
     }
     auto memory = std::make_unique<NodeMemory>(maker);
     const Done done = maker.on_node([&] { return memory->allocate(wish.bytes); });
-    if (!done) { // the driver does not say beforehand whether it can
-        return Attempt::refused(done.error());
+    if (!done) { // the driver does not say beforehand whether it can at all
+        const Error &why = done.error();
+        const bool cannot = why.status == NEAR_E_CUDA && !is_exhausted(why) && !is_lost(why.code);
+        return cannot ? Attempt::missed(NEAR_REASON_DRIVER, why.message) : Attempt::refused(why);
     }
     steps.locked(memory->range().bytes);
     memory->settle(maker.site());
