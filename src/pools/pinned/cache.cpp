@@ -181,7 +181,8 @@ Result<std::unique_ptr<Memory>> Cache::make_memory_for(const Request &request, c
     Result<std::unique_ptr<Memory>> memory = make_memory(maker.value(), wish, steps);
     const bool less_will_do = !memory && order.bytes > order.least_bytes && steps.wanted() &&
                               (memory.error().status == NEAR_E_STRICT || memory.error().status == NEAR_E_NOMEM ||
-                               memory.error().status == NEAR_E_UNSUPPORTED || is_exhausted(memory.error()));
+                               memory.error().status == NEAR_E_UNSUPPORTED ||
+                               (memory.error().status == NEAR_E_CUDA && !is_lost(memory.error().code)));
     if (less_will_do) {
         wish.bytes = order.least_bytes;
         return make_memory(maker.value(), wish, steps);
