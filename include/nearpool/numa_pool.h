@@ -30,7 +30,8 @@ enum {
 /** What becomes of the memory policy that workers inherit from the thread that starts them (numactl, a container's
  * runtime, set_mempolicy()): numa_pool_options::memory_policy. */
 enum {
-    NUMA_POOL_MEMORY_LOCAL = 0,  /**< it is replaced: a page goes to the node of the worker that touches it first */
+    NUMA_POOL_MEMORY_LOCAL =
+        0, /**< it is replaced (on this machine): a page goes to the node of the worker that touches it first */
     NUMA_POOL_MEMORY_INHERIT = 1 /**< it stays, and decides where the pages go that tasks touch first */
 };
 
@@ -95,9 +96,9 @@ typedef struct numa_pool_options {
  * - ::NEAR_E_NO_NODE      a listed node does not exist
  * - ::NEAR_E_NO_CPU       no CPU of the machine may be used
  * - ::NEAR_E_NOT_ALLOWED  strict, and a listed node has CPUs of which none is allowed
- * - ::NEAR_E_STRICT       strict, and a worker is not on its node's CPUs, or has inherited a memory policy that cannot
- * be replaced, the topology is of another machine or in doubt (near_topology_info::doubt), or there are no cores of the
- * kind
+ * - ::NEAR_E_STRICT       strict, and a worker is not on its node's CPUs, or is seen to have inherited a memory policy
+ * that cannot be replaced, the topology is of another machine or in doubt (near_topology_info::doubt), or there are no
+ * cores of the kind
  * - ::NEAR_E_SYSTEM       a thread could not be started; no thread is left
  * - ::NEAR_E_NOMEM        out of memory
  *

@@ -7,8 +7,8 @@
  * @brief Page-locked memory next to a GPU: made quickly, looked at, kept for the next who asks.
  *
  * The memory is on the GPU's node, and the report says what was seen there. It is made in the first of four ways that
- * works, whatever the driver answered before, and says why each before it did not; only where the device is lost no
- * other is tried. The driver's own allocation faults pages in inside its call, wherever the
+ * works, whatever the driver answered before, and says why each before it did not; no other is tried where the device
+ * is lost, or memory cannot be mapped at all. The driver's own allocation faults pages in inside its call, wherever the
  * caller happens to be, and what is page-locked cannot be moved: so pages are mapped, faulted in by threads of the node
  * and looked at before the driver registers them. What is freed stays page-locked, for others of the same pools
  * (pinned_cache.h). All devices of the process can use the memory, that of ::NEAR_PINNED_DRIVER_NODE only its own.
@@ -58,8 +58,9 @@ typedef struct near_pinned_options {
                                bytes */
     size_t chunk_bytes;   /**< that one registration may have, of memory that is made now; rounded down to whole pages;
                                0: 64 GiB. Less lets others at the driver sooner. Linux 6.11 to 6.13 take less than
-                               2 GiB, and get it. One that the driver refuses is halved, down to 2 MiB; then what is
-                               idle in the cache is given back, and it is asked once more. */
+                               2 GiB, and get it. One that the driver refuses is halved, down to 2 MiB or a huge
+                               page; one that it has no memory for is asked for once more without what is idle in the
+                               cache. */
     uint64_t timeout_ns;  /**< how long at most, waiting for its turn included; 0: 10 s, and 1 s for each whole GiB, at
                                most 300 s; ::NEAR_FOREVER */
 } near_pinned_options;

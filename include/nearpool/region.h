@@ -47,7 +47,7 @@ enum {
 
 /** When pages are faulted in: near_region_options::prefault. */
 enum {
-    NEAR_PREFAULT_NONE = 0,   /**< when touched (after mlockall() at once); strict implies ::NEAR_PREFAULT_ON_NODE */
+    NEAR_PREFAULT_NONE = 0,   /**< when touched (private, after mlockall(): at once); strict: ::NEAR_PREFAULT_ON_NODE */
     NEAR_PREFAULT_HERE = 1,   /**< now, by the calling thread */
     NEAR_PREFAULT_ON_NODE = 2 /**< now, in parallel, by threads of the library on the target nodes */
 };

@@ -14,7 +14,8 @@ namespace nearpool {
 // The calling thread's policy, "interleave on nodes 0-3"; empty: it has none. Nothing: nobody may ask.
 std::optional<std::string> inherited_policy(PolicyPort &policy);
 
-// Makes its pages go to the node of its CPU. Not strict: that was refused, and `inherited` holds.
+// Makes its pages go to the node of its CPU. Not strict: that was refused, and `inherited` holds. Where nobody may ask,
+// a refusal says nothing.
 Enforcement drop_policy(PolicyPort &policy, const std::optional<std::string> &inherited);
 
 } // namespace nearpool

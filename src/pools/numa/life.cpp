@@ -39,10 +39,10 @@ void Pool::log_start() {
     log(NEAR_LOG_INFO, "numa_pool %p: %u workers on %zu nodes, steal policy %s", static_cast<void *>(this),
         started_threads_, teams_.size(), steal_policy_name(options_.request.steal_policy));
     if (inherited_policy_ && !inherited_policy_->empty()) {
-        log(NEAR_LOG_WARN, "numa_pool %p: the thread that starts its workers has the memory policy %s, which %s",
+        log(NEAR_LOG_WARN, "numa_pool %p: the thread that starts its workers has the memory policy %s; %s",
             static_cast<void *>(this), inherited_policy_->c_str(),
-            options_.memory_policy == NUMA_POOL_MEMORY_LOCAL ? "they do without"
-                                                             : "decides where the pages go that they touch first");
+            options_.memory_policy == NUMA_POOL_MEMORY_LOCAL ? "they are to do without"
+                                                             : "it decides where the pages go that they touch first");
     }
 }
 

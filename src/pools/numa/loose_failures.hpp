@@ -21,7 +21,8 @@ public:
         char last[failure_capacity] = "";
     };
 
-    // Takes no memory. The first is logged at once, others at most once a second, with how many there were.
+    // Takes no memory but for the log. The first is logged at once, others at most once a second, with how many there
+    // were.
     void add(const void *pool, const char *text);
     Known known() const;
 
