@@ -27,14 +27,14 @@ typedef struct near_pin_options {
     uint32_t strict;      /**< 1: the thread is seen to be pinned to exactly these CPUs, or ::NEAR_E_STRICT */
 } near_pin_options;
 
-/** What a pin achieved. */
+/** What a pin achieves. */
 typedef struct near_pin_report {
     uint32_t struct_size; /**< in: sizeof(near_pin_report) */
     int32_t level;        /**< NEAR_LEVEL_* */
     int32_t reason_code;  /**< NEAR_REASON_* */
     uint32_t node;        /**< the node whose CPUs were used; ::NEAR_NODE_UNKNOWN for a list of CPUs */
     uint32_t cpu_count;   /**< CPUs on which the thread may run now */
-    char reason[236];     /**< a sentence; empty at ::NEAR_LEVEL_STRICT */
+    char reason[236];     /**< a sentence; empty where reason_code is ::NEAR_REASON_NONE */
 } near_pin_report;
 
 /**
@@ -124,7 +124,12 @@ NEAR_API NEAR_MUST_CHECK near_status near_pin_nearest(const near_topology *topol
                                                       near_error *error);
 
 /**
- * @brief What a pin achieved.
+ * @brief What a pin achieves now.
+ *
+ * The kernel takes an affinity away without a word when a cpuset moves or CPUs go offline, so it is asked. A thread
+ * whose CPUs are allowed again is pinned to them again by this, and what changed is logged at ::NEAR_LOG_WARN, once.
+ * While a later pin of the thread holds it is what was seen last; so it is for a thread that has ended, or is not in
+ * this child of fork(), with the reason ::NEAR_REASON_NOT_STARTED.
  *
  * @param[in]  pin     a pin.
  * @param[out] report  the report.
@@ -132,9 +137,10 @@ NEAR_API NEAR_MUST_CHECK near_status near_pin_nearest(const near_topology *topol
  * @errors
  * - ::NEAR_E_INVALID  @p pin or @p report is NULL
  * - ::NEAR_E_VERSION  @p report has a struct_size that this library does not know
+ * - ::NEAR_E_NOMEM    out of memory
  *
  * @threads{safe}
- * @blocking Never.
+ * @blocking Never; a few system calls.
  * @fork     Works in the child.
  * @since 0.1
  */
@@ -181,6 +187,9 @@ NEAR_API NEAR_MUST_CHECK near_status near_affinity_get(uint32_t *cpus, size_t ca
 
 /**
  * @brief Sets the CPUs on which the calling thread may run, for good.
+ *
+ * On a worker of a pool too: a look at the pool then says so, and pins it no more. What is set there by other means is
+ * taken for the kernel's doing, and undone by a look.
  *
  * @param[in]  cpus       the CPUs.
  * @param[in]  cpu_count  how many.

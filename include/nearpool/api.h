@@ -24,6 +24,7 @@
 #include <nearpool/level.h>
 #include <nearpool/log.h>
 #include <nearpool/numa_pool.h>
+#include <nearpool/numa_pool_default.h>
 #include <nearpool/numa_pool_group.h>
 #include <nearpool/numa_pool_run.h>
 #include <nearpool/numa_pool_stats.h>
@@ -257,6 +258,7 @@ typedef struct near_api {
     near_status (*near_device_map_near_nodes)(const near_device_map *map, size_t index, uint32_t *nodes,
         size_t capacity, size_t *needed);
     const char *(*numa_pool_memory_policy_name)(int32_t memory_policy);
+    near_status (*numa_pool_limit_default)(uint32_t workers, near_error *error);
     /** @} */
 } near_api;
 /* clang-format on */

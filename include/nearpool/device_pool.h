@@ -44,8 +44,9 @@ typedef struct device_pool_options {
  * @param[out] error    the sentence; may be NULL.
  *
  * @errors
- * - ::NEAR_E_INVALID    @p pool is NULL; a flag is neither 0 nor 1; ordinals NULL with a count, given and empty, or
- * with one listed twice; a count that no memory holds
+ * - ::NEAR_E_INVALID    @p pool is NULL; a flag is neither 0 nor 1; ordinals NULL with a count, or with one listed
+ * twice; a count that no memory holds
+ * - ::NEAR_E_EMPTY_SET  ordinals is given and ordinal_count is 0
  * - ::NEAR_E_VERSION    the options have a size or a field that this library does not know
  * - ::NEAR_E_TOPOLOGY   no topology was given and this machine could not be read
  * - ::NEAR_E_NO_DRIVER  there is no driver, or it is not usable; the sentence has the dynamic linker's words

@@ -37,11 +37,11 @@ enum {
     NEAR_REASON_NO_MEMORY = 11,       /**< the node has no memory */
     NEAR_REASON_NO_HUGE_PAGES = 12,   /**< no huge pages of that size are free, or they are switched off */
     NEAR_REASON_QUOTA = 13,           /**< a CPU quota of the control group */
-    NEAR_REASON_LIMIT = 14,           /**< a resource limit (RLIMIT_MEMLOCK and the like) */
+    NEAR_REASON_LIMIT = 14,           /**< a limit of the process (RLIMIT_MEMLOCK) or its control group */
     NEAR_REASON_BALANCING = 15,       /**< automatic NUMA balancing may move pages later */
     NEAR_REASON_ONE_NODE = 16,        /**< the machine has one node: everything is near */
     NEAR_REASON_UNKNOWN_NODE = 17,    /**< the node of the caller or the device is not known */
-    NEAR_REASON_NOT_STARTED = 18,     /**< threads have not started yet */
+    NEAR_REASON_NOT_STARTED = 18,     /**< threads have not started, or have ended: the level was seen last */
     NEAR_REASON_SYSTEM = 19,          /**< a system call failed for another reason, named in the sentence */
     NEAR_REASON_DRIVER = 20,          /**< the GPU's driver does not have it, or refused */
     NEAR_REASON_NOT_LOCKED = 21,      /**< this driver faults pages in and does not lock them: they may move */

@@ -7,10 +7,10 @@
  * @brief All of nearpool.
  *
  * Lists cross this interface as arrays. As input, a pointer and a count: NULL with 0 is the default, a pointer with 0
- * is ::NEAR_E_EMPTY_SET, NULL with a count is ::NEAR_E_INVALID. As output, an array, its capacity and `needed`:
- * `needed` is always written on ::NEAR_OK and on ::NEAR_E_CAPACITY, which says that the array was too short and nothing
- * else was written; NULL with capacity 0 asks only for `needed`, and is ::NEAR_OK. Node and CPU numbers are the
- * kernel's and may be sparse.
+ * is ::NEAR_E_EMPTY_SET (but no tasks to submit are ::NEAR_OK), NULL with a count is ::NEAR_E_INVALID. As output, an
+ * array, its capacity and `needed`: `needed` is always written on ::NEAR_OK and on ::NEAR_E_CAPACITY, which says that
+ * the array was too short and nothing else was written; NULL with capacity 0 asks only for `needed`, and is ::NEAR_OK.
+ * Node and CPU numbers are the kernel's and may be sparse.
  *
  * A struct that starts with `struct_size` must have it set to its sizeof, as input and as output; zero is every other
  * field's default.
@@ -25,6 +25,7 @@
 #include <nearpool/level.h>
 #include <nearpool/log.h>
 #include <nearpool/numa_pool.h>
+#include <nearpool/numa_pool_default.h>
 #include <nearpool/numa_pool_group.h>
 #include <nearpool/numa_pool_run.h>
 #include <nearpool/numa_pool_stats.h>

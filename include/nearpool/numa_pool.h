@@ -73,7 +73,11 @@ typedef struct numa_pool_options {
     int32_t core_kind;                /**< NEAR_CORE_* (topology_memory.h): workers run on cores of this kind alone;
                                            0: on all. Where there are none: on all, and the level says so; strict
                                            fails */
-    int32_t memory_policy; /**< NUMA_POOL_MEMORY_*; numa_pool_info::inherited_policy says what was replaced */
+    int32_t memory_policy;         /**< NUMA_POOL_MEMORY_*; numa_pool_info::inherited_policy says what was replaced */
+    const uint32_t *cpus;          /**< workers run on these alone, those of a node on its own; NULL: on all allowed */
+    size_t cpu_count;              /**< how many */
+    const uint32_t *excluded_cpus; /**< and on none of these; NULL: none is left out */
+    size_t excluded_count;         /**< how many */
 } numa_pool_options;
 
 /**
@@ -81,7 +85,8 @@ typedef struct numa_pool_options {
  *
  * Threads are named `numa-w<node>-<index>`. A node without allowed CPUs has no threads: those of the nearest node with
  * some serve its tasks (numa_pool_node_info::serving_node). What is allowed is the cpuset and the affinity of the
- * process when the topology was discovered, not a later pin of the calling thread.
+ * process when the topology was discovered, not a later pin of the calling thread. On isolated CPUs, which the kernel
+ * does not share out, each worker has a core of its own.
  *
  * @param[in]  options  NULL: all defaults.
  * @param[out] pool     the pool.
@@ -89,13 +94,13 @@ typedef struct numa_pool_options {
  *
  * @errors
  * - ::NEAR_E_INVALID      @p pool is NULL; an unknown steal policy, kind of core or memory policy; a strict that is not
- * 0 or 1; nodes NULL with a count; a count that no memory holds; a node listed twice; more than 65 535 workers
+ * 0 or 1; a list that is NULL with a count; a count that no memory holds; a node listed twice; more than 65 535 workers
  * - ::NEAR_E_VERSION      the options have a size or a field that this library does not know
- * - ::NEAR_E_EMPTY_SET    nodes are given and node_count is 0
+ * - ::NEAR_E_EMPTY_SET    nodes, cpus or excluded_cpus are given and their count is 0
  * - ::NEAR_E_TOPOLOGY     no topology was given and this machine could not be read
  * - ::NEAR_E_NO_NODE      a listed node does not exist
- * - ::NEAR_E_NO_CPU       no CPU of the machine may be used
- * - ::NEAR_E_NOT_ALLOWED  strict, and a listed node has CPUs of which none is allowed
+ * - ::NEAR_E_NO_CPU       no CPU of the machine may be used, or the lists leave none; a listed CPU does not exist
+ * - ::NEAR_E_NOT_ALLOWED  strict, and a listed CPU, or each CPU that a listed node has, is not allowed or left out
  * - ::NEAR_E_STRICT       strict, and a worker is not on its node's CPUs, or is seen to have inherited a memory policy
  * that cannot be replaced, the topology is of another machine or in doubt (near_topology_info::doubt), or there are no
  * cores of the kind
@@ -144,9 +149,10 @@ NEAR_API NEAR_MUST_CHECK near_status numa_pool_default(numa_pool **pool, near_er
  * @param[in] pool  a pool, or NULL; the default pool stays as it is.
  *
  * @threads{exclusive}
- * @blocking Until all accepted tasks have run. Where page-locked memory was asked for, also until the driver's calls of
- *           requests have returned, streams have passed whose memory was freed (near_pinned_used_on()), and the driver
- *           has unlocked what is idle; from one of the pool's own tasks another thread waits for these.
+ * @blocking Until all accepted tasks have run, those of stream_pool_then() among them. Where page-locked memory was
+ * asked for, also until the driver's calls of requests have returned, streams have passed whose memory was freed
+ *           (near_pinned_used_on()), and the driver has unlocked what is idle; from one of the pool's own tasks another
+ *           thread waits for these.
  * @fork     In the child of the process that made it: frees what belongs to the child.
  * @since 0.1
  */
@@ -155,7 +161,8 @@ NEAR_API void numa_pool_destroy(numa_pool *pool);
 /**
  * @brief Stops the intake, runs what was accepted, ends the threads; the pool stays to be asked what it counted.
  *
- * Running tasks may still submit. After a ::NEAR_E_TIMEOUT the pool goes on draining; call again to go on waiting.
+ * Running tasks may still submit, and what stream_pool_then() has accepted counts as running. After a ::NEAR_E_TIMEOUT
+ * the pool goes on draining; call again to go on waiting.
  *
  * @param[in]  pool        a pool.
  * @param[in]  timeout_ns  how long at most; ::NEAR_FOREVER.

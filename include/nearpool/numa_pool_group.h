@@ -6,10 +6,12 @@
  * @file
  * @brief Tasks that belong together: wait for them, cancel them, learn how many failed and why the first did.
  *
- * A worker that waits for a group runs other tasks that its steal policy allows. They lie above the waiting task on the
- * stack and may wait in their turn; once three quarters of the stack are used, the worker only waits, and leaves the
- * tasks to others. That cannot deadlock while no task holds a lock across a wait, waits form no cycle, and fewer tasks
- * wait at a time than stacks have room for (thousands a worker). A time-out may be overrun by one task.
+ * A worker that waits for a group, its own pool's or another's, runs other tasks of its own pool that the steal policy
+ * allows, and never those of another pool; so does one that waits for another pool to be idle or to end. They lie above
+ * the waiting task on the stack and may wait in their turn; once three quarters of the stack are used, the worker only
+ * waits, and leaves the tasks to others. That cannot deadlock while no task holds a lock across a wait, waits form no
+ * cycle, and fewer tasks wait at a time than stacks have room for (thousands a worker). A time-out may be overrun by
+ * one task.
  */
 
 #include <nearpool/numa_pool.h>
@@ -110,7 +112,7 @@ NEAR_API NEAR_MUST_CHECK near_status numa_pool_group_submit(numa_pool_group *gro
  * - ::NEAR_E_FORKED   the pool was made in the parent of this process
  *
  * @threads{safe}
- * @blocking Until they have ended, or the time is over. A worker of the pool runs other tasks meanwhile.
+ * @blocking Until they have ended, or the time is over. A worker runs other tasks of its pool meanwhile.
  * @fork     ::NEAR_E_FORKED.
  * @since 0.1
  */

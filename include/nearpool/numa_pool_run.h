@@ -53,13 +53,12 @@ NEAR_API NEAR_MUST_CHECK near_status numa_pool_submit(numa_pool *pool, uint32_t 
  * @param[in] pool        a pool.
  * @param[in] node        as for numa_pool_submit().
  * @param[in] tasks       the tasks; copied.
- * @param[in] task_count  how many.
+ * @param[in] task_count  how many; of none nothing is queued, whatever the state of the pool and the group.
  * @param[in] group       a group of this pool that they belong to, or NULL.
  *
  * @errors
- * - ::NEAR_E_INVALID    @p pool or @p tasks is NULL, a task's run is NULL, @p group is of another pool, or
- *                       @p task_count is one that no memory holds
- * - ::NEAR_E_EMPTY_SET  @p task_count is 0
+ * - ::NEAR_E_INVALID    @p pool is NULL, @p tasks is NULL with a count, a task's run is NULL, @p group is of another
+ *                       pool, or @p task_count is one that no memory holds
  * - ::NEAR_E_BUSY       @p group is cancelled and was not waited for since
  * - ::NEAR_E_NO_NODE    @p node is not in the pool
  * - ::NEAR_E_AGAIN      the node's queue has not room for all

@@ -5,6 +5,11 @@
 /**
  * @file
  * @brief What a pool is, and what it has counted by itself; also after shutdown.
+ *
+ * How far workers are pinned is looked at when it is asked for, because the kernel takes an affinity away without a
+ * word when a cpuset moves or CPUs go offline. A worker whose own CPUs are allowed again is pinned again by that, and
+ * what changed is logged at ::NEAR_LOG_WARN, once. While a task on the worker holds a near_pin it is what was seen
+ * last. So it is after shutdown and in a child of fork(), with the reason ::NEAR_REASON_NOT_STARTED.
  */
 
 #include <nearpool/numa_pool.h>
@@ -20,9 +25,9 @@ typedef struct numa_pool_info {
     uint32_t node_count;        /**< nodes, also those that other nodes serve */
     uint32_t worker_count;      /**< workers of all nodes */
     uint32_t strict;            /**< 1 in strict mode */
-    int32_t level;              /**< NEAR_LEVEL_*: the lowest of its nodes */
+    int32_t level;              /**< NEAR_LEVEL_*: the lowest of its nodes, now */
     int32_t reason_code;        /**< NEAR_REASON_*: of that node */
-    char reason[228];           /**< a sentence; empty at ::NEAR_LEVEL_STRICT */
+    char reason[228];           /**< a sentence; empty where reason_code is ::NEAR_REASON_NONE */
     int32_t memory_policy;      /**< NUMA_POOL_MEMORY_* */
     char inherited_policy[124]; /**< the memory policy that its threads inherited, "interleave on nodes 0-3", replaced
                                      or not, or that nobody may ask; empty: none, or they have not been started */
@@ -38,9 +43,9 @@ typedef struct numa_pool_node_info {
     uint32_t serving_node; /**< the node whose workers run its tasks: itself, unless it has no allowed CPUs */
     uint32_t worker_count; /**< its workers; 0 when another node serves it */
     uint32_t package;      /**< index of its package */
-    int32_t level;         /**< NEAR_LEVEL_* of its workers' pins */
+    int32_t level;         /**< NEAR_LEVEL_* of its workers' pins, now */
     int32_t reason_code;   /**< NEAR_REASON_* */
-    char reason[228];      /**< a sentence; empty at ::NEAR_LEVEL_STRICT */
+    char reason[228];      /**< a sentence; empty where reason_code is ::NEAR_REASON_NONE */
 } numa_pool_node_info;
 
 /** What a pool, or a node of it, has counted. Since the pool was made; each value is exact when the pool is idle. */
@@ -51,15 +56,17 @@ typedef struct numa_pool_counts {
     uint64_t run_local;   /**< tasks of the node that its serving node's workers ran */
     uint64_t run_remote;  /**< tasks of the node that other nodes' workers took and ran */
     uint64_t failed;      /**< of those that ran: failed */
-    uint64_t discarded;   /**< cancelled before they started; continuations that a shutdown or a lost GPU ended */
-    uint64_t queued;      /**< tasks of the node that wait now */
-    uint64_t taken;       /**< tasks that the node's workers took from other nodes */
-    uint64_t wakeups;     /**< times that a worker of the node was woken */
-    uint64_t busy_ns;     /**< time that the node's workers were not asleep and not looking for work */
+    uint64_t discarded; /**< cancelled before they started; continuations of work that failed, of GPUs that were lost */
+    uint64_t queued;    /**< tasks of the node that wait now */
+    uint64_t taken;     /**< tasks that the node's workers took from other nodes */
+    uint64_t wakeups;   /**< times that a worker of the node was woken */
+    uint64_t busy_ns;   /**< time that the node's workers were not asleep and not looking for work */
 } numa_pool_counts;
 
 /**
  * @brief What a pool is.
+ *
+ * Asks the kernel once for each worker.
  *
  * @param[in]  pool  a pool.
  * @param[out] info  the facts.
@@ -67,10 +74,11 @@ typedef struct numa_pool_counts {
  * @errors
  * - ::NEAR_E_INVALID  @p pool or @p info is NULL
  * - ::NEAR_E_VERSION  @p info has a struct_size that this library does not know
+ * - ::NEAR_E_NOMEM    out of memory
  *
  * @threads{safe}
  * @blocking Until the threads that were started have verified their CPUs.
- * @fork     Works in the child.
+ * @fork     Works in the child: what was seen last in the parent.
  * @since 0.1
  */
 NEAR_API NEAR_MUST_CHECK near_status numa_pool_get_info(numa_pool *pool, numa_pool_info *info);
@@ -98,6 +106,8 @@ NEAR_API NEAR_MUST_CHECK near_status numa_pool_nodes(const numa_pool *pool, uint
 /**
  * @brief What one node of a pool is.
  *
+ * Asks the kernel once for each worker of the node that serves it.
+ *
  * @param[in]  pool  a pool.
  * @param[in]  node  one of its nodes.
  * @param[out] info  the facts.
@@ -106,10 +116,11 @@ NEAR_API NEAR_MUST_CHECK near_status numa_pool_nodes(const numa_pool *pool, uint
  * - ::NEAR_E_INVALID  @p pool or @p info is NULL
  * - ::NEAR_E_NO_NODE  @p node is not in the pool
  * - ::NEAR_E_VERSION  @p info has a struct_size that this library does not know
+ * - ::NEAR_E_NOMEM    out of memory
  *
  * @threads{safe}
  * @blocking Until the threads that were started have verified their CPUs.
- * @fork     Works in the child.
+ * @fork     Works in the child: what was seen last in the parent.
  * @since 0.1
  */
 NEAR_API NEAR_MUST_CHECK near_status numa_pool_get_node_info(numa_pool *pool, uint32_t node, numa_pool_node_info *info);

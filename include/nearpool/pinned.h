@@ -97,7 +97,7 @@ typedef struct near_pinned_options {
  * - ::NEAR_E_SYSTEM       the thread that page-locks could not be started, or a system call failed
  * - ::NEAR_E_TIMEOUT      the time was not enough; what comes later stays in the cache, or is given back
  * - ::NEAR_E_SHUTDOWN     @p pool, or @p devices, is being shut down or destroyed
- * - ::NEAR_E_NOMEM        out of memory
+ * - ::NEAR_E_NOMEM        out of memory, or a limit of the control group leaves less (the sentence names it)
  *
  * @owner    The caller's; near_pinned_free() gives it back. It may outlive both pools.
  * @threads{safe}

@@ -100,7 +100,7 @@ NEAR_API NEAR_MUST_CHECK near_status near_pinned_request_wait(near_pinned_reques
  * @brief Runs a task when the request has ended, whatever came of it.
  *
  * The task is accepted by @p workers at once, as one of stream_pool_then() is; near_pinned_request_wait() with 0 then
- * takes the memory. When @p workers shuts down first, it is discarded.
+ * takes the memory. A shutdown of @p workers waits for it.
  *
  * @param[in]  request  a request. It may be destroyed before: then the task runs at once.
  * @param[in]  workers  who runs it; NULL: numa_pool_default().

@@ -129,7 +129,7 @@ typedef struct near_node_pages {
  * - ::NEAR_E_NOT_ALLOWED  strict, and a listed node is outside the cpuset
  * - ::NEAR_E_UNSUPPORTED  strict, and this kernel does not know the policy
  * - ::NEAR_E_STRICT       strict, and pages could not be placed, or not be seen to be; nothing was kept
- * - ::NEAR_E_NOMEM        no address space or memory
+ * - ::NEAR_E_NOMEM        no address space or memory, or a limit of the control group leaves less (it is named)
  * - ::NEAR_E_SYSTEM       the file, the memfd or the mapping was refused
  *
  * @owner    The caller's; near_region_destroy() gives it back.

@@ -37,7 +37,7 @@ enum {
  * @errors
  * - ::NEAR_E_INVALID  @p region is NULL, or @p prefault is neither
  * - ::NEAR_E_STRICT   strict, and pages are not near or not seen to be; all are in
- * - ::NEAR_E_NOMEM    not enough memory; pages that are in stay in
+ * - ::NEAR_E_NOMEM    not enough memory, or below the limit of the control group; pages that are in stay in
  * - ::NEAR_E_SYSTEM   the kernel refused, or a thread could not be started
  * - ::NEAR_E_FORKED   a child of fork() that does not get the pages (::NEAR_REGION_NO_FORK)
  *

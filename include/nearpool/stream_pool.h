@@ -184,7 +184,8 @@ NEAR_API NEAR_MUST_CHECK near_status stream_pool_resolve(const stream_pool *pool
  * - ::NEAR_E_CUDA      the driver does not know it
  * - ::NEAR_E_FORKED    the pool was made in the parent of this process
  *
- * @owner    The stream stays the caller's, who destroys it after the release.
+ * @owner    The stream stays the caller's, who destroys it after the release, and after what stream_pool_then() was
+ *           given has run.
  * @threads{safe}
  * @blocking Never.
  * @fork     ::NEAR_E_FORKED.

@@ -93,9 +93,14 @@ NEAR_API NEAR_MUST_CHECK near_status stream_pool_wait_on(stream_pool *pool, uint
  *
  * The task is accepted by @p workers at once: it is counted, numa_pool_wait_idle() waits for it, and its place in a
  * bounded queue is kept. It runs once, on the node of @p workers that is nearest to the device, or, where the device's
- * node is unknown, on the one nearest to the caller of this function (a strict pool refuses then). When the context is
- * lost, or @p workers shuts down first, it is discarded instead, and counted so; stream_pool_then_task() says what to
- * free then.
+ * node is unknown, on the one nearest to the caller of this function (a strict pool refuses then). When the work fails
+ * or the context is lost it is discarded instead, and counted so; stream_pool_then_task() says what to free then.
+ *
+ * It counts as a task that runs: a shutdown of @p workers and its destruction wait for it, and numa_pool_shutdown()
+ * counts it in what is left. Meanwhile, and while @p pool is destroyed, the driver is asked too: where it says that the
+ * stream is done, and has not called back a second later, the task is run then. What only a later call would complete
+ * (an event that is recorded after the shutdown) never ends: shut down with a time-out of 0, cancel the group of the
+ * task, and shut down again.
  *
  * @param[in]  pool       a pool.
  * @param[in]  id         a lease of it; it may be released at once.

@@ -5,6 +5,8 @@
 
 #include <nearpool/affinity.h>
 
+#include <mutex>
+
 using namespace nearpool;
 using namespace nearpool::api;
 
@@ -22,6 +24,11 @@ Done check_cpus(const uint32_t *cpus, size_t cpu_count) {
 
 NumberSet set_of(const uint32_t *cpus, size_t cpu_count) {
     return NumberSet(std::vector<uint32_t>(cpus, cpus + cpu_count));
+}
+
+// To look at a pin may pin its thread again; for callers it stays the same pin.
+Pin *pin_of(const near_pin *pin) {
+    return reinterpret_cast<Pin *>(const_cast<near_pin *>(pin));
 }
 
 // The pins on a topology: `make` gets it and whether to be strict.
@@ -43,6 +50,20 @@ Done check_on_this_machine(const NumberSet &cpus) {
         }
     }
     return {};
+}
+
+// On a worker it is the host's from now on: a look at the pool changes it no more.
+int set_for_good(const NumberSet &cpus) {
+    PinThread *const thread = PinThread::current();
+    if (thread == nullptr) {
+        return real_ports().affinity.set(cpus);
+    }
+    const std::lock_guard<ForkMutex> lock(thread->mutex());
+    const int code = real_ports().affinity.set(cpus);
+    if (code == 0) {
+        thread->leave_to_host();
+    }
+    return code;
 }
 
 } // namespace
@@ -87,7 +108,7 @@ near_status near_pin_get_report(const near_pin *pin, near_pin_report *report) {
         if (Done ok = check_output(report, "near_pin_report"); !ok) {
             return ok;
         }
-        const PinReport &known = reinterpret_cast<const Pin *>(pin)->report();
+        const PinReport known = pin_of(pin)->report();
         near_pin_report answer{};
         answer.level = known.enforcement.level;
         answer.reason_code = known.enforcement.reason;
@@ -129,7 +150,7 @@ near_status near_affinity_set(const uint32_t *cpus, size_t cpu_count, near_error
         if (Pin::held_by_caller()) {
             return fail(NEAR_E_BUSY, "this thread holds a pin; release it first");
         }
-        if (const int code = real_ports().affinity.set(wanted); code < 0) {
+        if (const int code = set_for_good(wanted); code < 0) {
             return fail_system(-code, "the kernel refused CPUs %s", wanted.text().c_str());
         }
         return {};

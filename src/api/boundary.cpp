@@ -84,14 +84,14 @@ Done check_count(std::size_t count, std::size_t element_bytes, const char *name)
     return {};
 }
 
-Done check_list(const uint32_t *list, std::size_t count, const char *name) {
+Done check_list(const void *list, std::size_t count, std::size_t element_bytes, const char *name) {
     if (list == nullptr && count != 0) {
         return fail(NEAR_E_INVALID, "%s is NULL with a count of %zu", name, count);
     }
     if (list != nullptr && count == 0) {
         return fail(NEAR_E_EMPTY_SET, "%s is empty; pass NULL for the default", name);
     }
-    return check_count(count, sizeof *list, name);
+    return check_count(count, element_bytes, name);
 }
 
 Done check_output_list(const void *list, std::size_t capacity, const std::size_t *needed, const char *name) {

@@ -57,7 +57,7 @@ Done check_flag(uint32_t value, const char *name);
 Done check_count(std::size_t count, std::size_t element_bytes, const char *name);
 
 // The rules of an input list: NULL with 0 is the default, a pointer with 0 an empty set, NULL with a count invalid.
-Done check_list(const uint32_t *list, std::size_t count, const char *name);
+Done check_list(const void *list, std::size_t count, std::size_t element_bytes, const char *name);
 
 // The rules of an output list (nearpool.h), checked before the work is done.
 Done check_output_list(const void *list, std::size_t capacity, const std::size_t *needed, const char *name);

@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -24,6 +25,7 @@ struct Made {
 
 struct Holder {
     std::mutex mutex;
+    uint32_t most_workers = 0; // told by the program; 0: it has said nothing
     std::atomic<const Made *> newest{nullptr};
 
     numa::Pool *of_this_process() const {
@@ -57,7 +59,26 @@ int32_t policy_of_environment() {
     return text == "inherit" ? NUMA_POOL_MEMORY_INHERIT : NUMA_POOL_MEMORY_LOCAL;
 }
 
-Result<Ref<numa::Pool>> make_pool(int32_t memory_policy) {
+constexpr uint32_t most_possible = 65535;
+
+// 0: it does not say.
+uint32_t workers_of_environment() {
+    const std::optional<std::string> text = environment("NEARPOOL_WORKERS");
+    if (!text) {
+        return 0;
+    }
+    const bool digits =
+        !text->empty() && text->size() < 10 && text->find_first_not_of("0123456789") == std::string::npos;
+    const unsigned long workers = digits ? std::strtoul(text->c_str(), nullptr, 10) : 0;
+    static std::atomic<bool> reported{false};
+    if ((workers == 0 || workers > most_possible) && !reported.exchange(true)) {
+        log(NEAR_LOG_WARN, "NEARPOOL_WORKERS=%s is no number from 1 to %u; there is a worker for each core",
+            text->c_str(), most_possible);
+    }
+    return workers <= most_possible ? static_cast<uint32_t>(workers) : 0;
+}
+
+Result<Ref<numa::Pool>> make_pool(int32_t memory_policy, uint32_t most_workers) {
     Result<Ref<const Topology>> machine = this_machine();
     if (!machine) {
         return machine.error();
@@ -65,6 +86,7 @@ Result<Ref<numa::Pool>> make_pool(int32_t memory_policy) {
     numa::PoolOptions options;
     options.process_wide = true;
     options.memory_policy = memory_policy;
+    options.request.most_workers = most_workers;
     return numa::Pool::create(real_ports(), crew(), machine.take(), options);
 }
 
@@ -76,12 +98,13 @@ Result<numa::Pool *> default_pool() {
         return known;
     }
     const int32_t memory_policy = policy_of_environment(); // first: the host's callback is called with nothing held
+    const uint32_t most_workers = workers_of_environment();
     const std::lock_guard<std::mutex> lock(only.mutex);
     if (numa::Pool *known = only.of_this_process(); known != nullptr) {
         return known;
     }
     auto made = std::make_unique<Made>();
-    Result<Ref<numa::Pool>> pool = make_pool(memory_policy);
+    Result<Ref<numa::Pool>> pool = make_pool(memory_policy, only.most_workers != 0 ? only.most_workers : most_workers);
     if (!pool) {
         return pool.error();
     }
@@ -89,6 +112,19 @@ Result<numa::Pool *> default_pool() {
     made->of_parent = only.newest.load(std::memory_order_relaxed);
     only.newest.store(made.get(), std::memory_order_release);
     return made.release()->pool;
+}
+
+Done limit_default_pool(uint32_t workers) {
+    if (workers > most_possible) {
+        return fail(NEAR_E_INVALID, "%u workers are more than the %u that are possible", workers, most_possible);
+    }
+    Holder &only = holder();
+    const std::lock_guard<std::mutex> lock(only.mutex);
+    if (only.of_this_process() != nullptr) {
+        return fail(NEAR_E_BUSY, "the default pool is made already; limit it before its first use");
+    }
+    only.most_workers = workers;
+    return {};
 }
 
 } // namespace nearpool::api

@@ -60,11 +60,8 @@ near_status numa_pool_submit_near(numa_pool *pool, device_pool *devices, int32_t
 
 near_status numa_pool_submit_tasks_near(numa_pool *pool, device_pool *devices, int32_t ordinal, const near_task *tasks,
                                         size_t task_count, numa_pool_group *group) {
-    if (pool == nullptr || tasks == nullptr) {
+    if (pool == nullptr || (tasks == nullptr && task_count != 0)) {
         return NEAR_E_INVALID;
-    }
-    if (task_count == 0) {
-        return NEAR_E_EMPTY_SET;
     }
     return submit_near(pool, devices, ordinal,
                        [&](uint32_t node) { return numa_pool_submit_tasks(pool, node, tasks, task_count, group); });

@@ -14,18 +14,6 @@ using namespace nearpool::api;
 
 namespace {
 
-Done check_ordinals(const device_pool_options &from) {
-    if (from.ordinals == nullptr) {
-        return from.ordinal_count == 0
-                   ? Done()
-                   : fail(NEAR_E_INVALID, "ordinals is NULL and ordinal_count is %zu", from.ordinal_count);
-    }
-    if (from.ordinal_count == 0) {
-        return fail(NEAR_E_INVALID, "ordinals is given and empty; NULL takes every device");
-    }
-    return check_count(from.ordinal_count, sizeof *from.ordinals, "ordinals");
-}
-
 // A list that names no device twice ends before this many: no machine has so many, and looking at all of a longer one
 // could leave its memory.
 constexpr std::size_t most_ordinals = 4096;
@@ -46,7 +34,7 @@ Result<device::Options> pool_options(const device_pool_options &from) {
     if (Done ok = check_flag(from.strict, "strict"); !ok) {
         return ok.error();
     }
-    if (Done ok = check_ordinals(from); !ok) {
+    if (Done ok = check_list(from.ordinals, from.ordinal_count, sizeof *from.ordinals, "ordinals"); !ok) {
         return ok.error();
     }
     if (Done ok = check_flag(from.own_contexts, "own_contexts"); !ok) {

@@ -6,7 +6,7 @@
 #include "api/process.hpp"
 #include "pools/numa/worker.hpp"
 
-#include <nearpool/numa_pool.h>
+#include <nearpool/numa_pool_default.h>
 
 #include <algorithm>
 
@@ -15,8 +15,19 @@ using namespace nearpool::api;
 
 namespace {
 
+NumberSet cpu_set(const uint32_t *cpus, std::size_t count) {
+    return NumberSet(std::vector<uint32_t>(cpus, cpus + count));
+}
+
 Result<numa::PoolOptions> pool_options(const numa_pool_options &from) {
-    if (Done ok = check_list(from.nodes, from.node_count, "nodes"); !ok) {
+    if (Done ok = check_list(from.nodes, from.node_count, sizeof *from.nodes, "nodes"); !ok) {
+        return ok.error();
+    }
+    if (Done ok = check_list(from.cpus, from.cpu_count, sizeof *from.cpus, "cpus"); !ok) {
+        return ok.error();
+    }
+    if (Done ok = check_list(from.excluded_cpus, from.excluded_count, sizeof *from.excluded_cpus, "excluded_cpus");
+        !ok) {
         return ok.error();
     }
     if (Done ok = check_flag(from.strict, "strict"); !ok) {
@@ -27,6 +38,10 @@ Result<numa::PoolOptions> pool_options(const numa_pool_options &from) {
     options.request.workers_per_node = from.workers_per_node;
     options.request.core_kind = from.core_kind;
     options.request.strict = from.strict != 0;
+    if (from.cpus != nullptr) {
+        options.request.cpus = cpu_set(from.cpus, from.cpu_count);
+    }
+    options.request.excluded = cpu_set(from.excluded_cpus, from.excluded_count);
     options.queue_capacity = from.queue_capacity;
     options.spin_ns = from.spin_ns;
     options.steal_delay_ns = from.steal_delay_ns;
@@ -86,6 +101,10 @@ near_status numa_pool_default(numa_pool **pool, near_error *error) {
         *pool = handle_of(known.value());
         return {};
     });
+}
+
+near_status numa_pool_limit_default(uint32_t workers, near_error *error) {
+    return guarded("numa_pool_limit_default", error, [&] { return limit_default_pool(workers); });
 }
 
 void numa_pool_destroy(numa_pool *pool) {

@@ -48,11 +48,8 @@ near_status numa_pool_submit(numa_pool *pool, uint32_t node, numa_pool_task_fn r
 
 near_status numa_pool_submit_tasks(numa_pool *pool, uint32_t node, const near_task *tasks, size_t task_count,
                                    numa_pool_group *group) {
-    if (pool == nullptr || tasks == nullptr) {
+    if (pool == nullptr || (tasks == nullptr && task_count != 0)) {
         return NEAR_E_INVALID;
-    }
-    if (task_count == 0) {
-        return NEAR_E_EMPTY_SET;
     }
     if (group != nullptr && &group_of(group)->pool() != pool_of(pool)) {
         return NEAR_E_INVALID;

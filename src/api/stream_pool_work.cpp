@@ -7,6 +7,8 @@
 
 #include <nearpool/stream_pool_work.h>
 
+#include <mutex>
+
 using namespace nearpool;
 using namespace nearpool::api;
 
@@ -19,17 +21,44 @@ Done check_pool(const stream_pool *pool, const char *name) {
     return check_alive(*pool_of(pool));
 }
 
+// Where a task waits, as the workers see it that were given it.
+class StreamOutlook final : public numa::Outlook {
+public:
+    void set(stream::Pending &pending, uint64_t number) noexcept {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        pending_ = Ref<stream::Pending>::share(&pending);
+        number_ = number;
+    }
+    void look() noexcept override {
+        Ref<stream::Pending> pending;
+        {
+            const std::lock_guard<std::mutex> lock(mutex_);
+            pending = pending_;
+        }
+        if (pending) {
+            pending->look(number_);
+        }
+    }
+
+private:
+    std::mutex mutex_;
+    Ref<stream::Pending> pending_; // none: it is not in a stream yet
+    uint64_t number_ = 0;
+};
+
 // A task that a numa_pool has accepted, as a stream sees it.
 class PromisedTask final : public stream::Submission {
 public:
     Status accept(numa::Pool &workers, uint32_t node, const numa::Item &item) {
-        return workers.promise(node, item, promise_);
+        return workers.promise(node, item, promise_, Ref<numa::Outlook>::share(outlook_.get()));
     }
     void run() noexcept override { promise_->keep(); }
     void discard() noexcept override { promise_->break_off(); }
     bool withdraw() noexcept override { return promise_->withdraw(); }
+    void waits(stream::Pending &pending, uint64_t number) noexcept override { outlook_->set(pending, number); }
 
 private:
+    const Ref<StreamOutlook> outlook_ = Ref<StreamOutlook>::adopt(new StreamOutlook);
     Ref<numa::Promise> promise_;
 };
 

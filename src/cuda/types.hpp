@@ -65,6 +65,8 @@ constexpr CUresult cuda_error_not_permitted = 800;
 constexpr CUresult cuda_error_not_supported = 801;
 constexpr CUresult cuda_error_system_not_ready = 802;
 constexpr CUresult cuda_error_system_driver_mismatch = 803;
+constexpr CUresult cuda_error_stream_capture_unsupported = 900; // the first and the last of what captures forbid
+constexpr CUresult cuda_error_stream_capture_wrong_thread = 908;
 
 constexpr CUdevice_attribute attribute_compute_mode = 20;
 constexpr CUdevice_attribute attribute_compute_capability_major = 75;

@@ -26,10 +26,20 @@ int32_t reason_of(int error) {
     }
 }
 
-// What the thread's affinity is seen to be, after it was asked to be `cpus`.
-Enforcement look(AffinityPort &affinity, const NumberSet &cpus) {
+std::string where_it_may_run(AffinityPort &affinity, pid_t thread) {
     NumberSet seen;
-    if (const int error = affinity.get(&seen); error < 0) {
+    return affinity.get_of(thread, &seen) == 0 ? "; the thread may run on CPUs " + seen.text() : "";
+}
+
+} // namespace
+
+Enforcement pin_thread(AffinityPort &affinity, pid_t thread, const NumberSet &cpus) {
+    if (const int error = affinity.set_of(thread, cpus); error < 0) {
+        return Enforcement::best_effort(reason_of(-error), "sched_setaffinity() to CPUs " + cpus.text() + " failed: " +
+                                                               errno_text(-error) + where_it_may_run(affinity, thread));
+    }
+    NumberSet seen;
+    if (const int error = affinity.get_of(thread, &seen); error < 0) {
         return Enforcement::best_effort(reason_of(-error),
                                         "CPUs " + cpus.text() +
                                             " were set, and reading them back failed: " + errno_text(-error));
@@ -38,6 +48,10 @@ Enforcement look(AffinityPort &affinity, const NumberSet &cpus) {
         return Enforcement::best_effort(cpus.contains_all(seen) ? NEAR_REASON_NOT_ALLOWED : NEAR_REASON_ELSEWHERE,
                                         "CPUs " + cpus.text() + " were set, and the thread may run on " + seen.text());
     }
+    return Enforcement::strict();
+}
+
+Enforcement runs_on(AffinityPort &affinity, const NumberSet &cpus) {
     uint32_t cpu = 0;
     uint32_t node = 0;
     if (const int error = affinity.current(&cpu, &node); error < 0) {
@@ -52,14 +66,9 @@ Enforcement look(AffinityPort &affinity, const NumberSet &cpus) {
     return Enforcement::strict();
 }
 
-} // namespace
-
 Enforcement pin_current_thread(const Ports &ports, const NumberSet &cpus) {
-    if (const int error = ports.affinity.set(cpus); error < 0) {
-        return Enforcement::best_effort(reason_of(-error), "sched_setaffinity() to CPUs " + cpus.text() +
-                                                               " failed: " + errno_text(-error));
-    }
-    return look(ports.affinity, cpus);
+    Enforcement pinned = pin_thread(ports.affinity, this_thread_id(), cpus);
+    return pinned.level == NEAR_LEVEL_STRICT ? runs_on(ports.affinity, cpus) : pinned;
 }
 
 } // namespace nearpool

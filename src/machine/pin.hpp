@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pins of the calling thread: for good, and for a while (public header affinity.h).
+// Setting a thread's affinity, and seeing what became of it.
 #pragma once
 
-#include "base/error.hpp"
 #include "base/status.hpp"
 #include "sys/ports.hpp"
-#include "topology/topology.hpp"
-
-#include <memory>
 
 namespace nearpool {
 
-// Sets the affinity of the calling thread for good and looks at what became of it: strict when the thread's mask is
-// exactly `cpus` and it runs on one of them, otherwise less, with the reason. `cpus` is not empty.
+// Sets the affinity of a thread of this process that does not end meanwhile (this_thread_id()), and looks at it: strict
+// when the mask is exactly `cpus`, which are not none; otherwise less, with the reason.
+Enforcement pin_thread(AffinityPort &affinity, pid_t thread, const NumberSet &cpus);
+
+// Strict when the calling thread, which was pinned to them, is seen to run on one of the CPUs.
+Enforcement runs_on(AffinityPort &affinity, const NumberSet &cpus);
+
+// Both, of the calling thread.
 Enforcement pin_current_thread(const Ports &ports, const NumberSet &cpus);
 
 } // namespace nearpool

@@ -1,89 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "machine/quota.hpp"
 
+#include "sys/control_groups.hpp"
+
 #include <algorithm>
 #include <sstream>
 #include <string>
-#include <vector>
 
 namespace nearpool {
 namespace {
 
 constexpr uint64_t thousand = 1000;
-
-// A mounted hierarchy of control groups, and where in it this process is.
-struct Hierarchy {
-    bool version_2 = false;
-    std::string mount; // folder
-    std::string group; // below it: "" or "/a/b"
-};
-
-std::vector<std::string> words_of(const std::string &line, char separator) {
-    std::istringstream in(line);
-    std::vector<std::string> words;
-    for (std::string word; std::getline(in, word, separator);) {
-        words.push_back(word);
-    }
-    return words;
-}
-
-bool has_cpu_controller(const std::string &list) {
-    const std::vector<std::string> names = words_of(list, ',');
-    return std::find(names.begin(), names.end(), "cpu") != names.end();
-}
-
-// The groups of /proc/self/cgroup that can have a quota: "0::/a/b" (version 2), "4:cpu,cpuacct:/a" (version 1).
-struct OwnGroups {
-    std::optional<std::string> version_1;
-    std::optional<std::string> version_2;
-};
-
-OwnGroups own_groups(const std::string &text) {
-    OwnGroups groups;
-    for (const std::string &line : words_of(text, '\n')) {
-        const std::size_t first = line.find(':');
-        const std::size_t second = first == std::string::npos ? first : line.find(':', first + 1);
-        if (second == std::string::npos) {
-            continue;
-        }
-        const std::string controllers = line.substr(first + 1, second - first - 1);
-        if (controllers.empty()) {
-            groups.version_2 = line.substr(second + 1);
-        } else if (has_cpu_controller(controllers)) {
-            groups.version_1 = line.substr(second + 1);
-        }
-    }
-    return groups;
-}
-
-// A container may see only a part of the hierarchy: the mount's root is then a prefix of the group, or unrelated to it,
-// and what is mounted is the container's own group.
-std::string below(const std::string &root, const std::string &group) {
-    const std::string prefix = root == "/" ? "" : root;
-    const bool inside =
-        group.compare(0, prefix.size(), prefix) == 0 && (group.size() == prefix.size() || group[prefix.size()] == '/');
-    const std::string rest = inside ? group.substr(prefix.size()) : "";
-    return rest == "/" ? "" : rest;
-}
-
-// /proc/self/mountinfo: id, parent, device, root, folder, options, optional fields, "-", type, source, super options
-std::vector<Hierarchy> hierarchies(const std::string &mounts, const OwnGroups &groups) {
-    std::vector<Hierarchy> result;
-    for (const std::string &line : words_of(mounts, '\n')) {
-        const std::vector<std::string> words = words_of(line, ' ');
-        const auto dash = std::find(words.begin(), words.end(), "-");
-        if (words.size() < 5 || words.end() - dash < 4) {
-            continue;
-        }
-        const std::string &type = dash[1];
-        if (type == "cgroup2" && groups.version_2) {
-            result.push_back({true, words[4], below(words[3], *groups.version_2)});
-        } else if (type == "cgroup" && groups.version_1 && has_cpu_controller(dash[3])) {
-            result.push_back({false, words[4], below(words[3], *groups.version_1)});
-        }
-    }
-    return result;
-}
 
 std::optional<uint64_t> thousandths(int64_t quota, int64_t period) {
     if (quota <= 0 || period <= 0) {
@@ -101,16 +28,15 @@ std::optional<int64_t> number_of(FilePort &files, const std::string &path) {
     return number;
 }
 
-std::optional<uint64_t> quota_of(FilePort &files, const Hierarchy &hierarchy, const std::string &group) {
-    const std::string folder = hierarchy.mount + group;
-    if (!hierarchy.version_2) {
-        return thousandths(number_of(files, folder + "/cpu.cfs_quota_us").value_or(0),
-                           number_of(files, folder + "/cpu.cfs_period_us").value_or(0));
+std::optional<uint64_t> quota_of(FilePort &files, const ControlGroup &group) {
+    if (!group.version_2) {
+        return thousandths(number_of(files, group.folder + "/cpu.cfs_quota_us").value_or(0),
+                           number_of(files, group.folder + "/cpu.cfs_period_us").value_or(0));
     }
     std::string text;
     int64_t quota = 0;
     int64_t period = 0;
-    if (files.read(folder + "/cpu.max", &text) != 0 || !(std::istringstream(text) >> quota >> period)) {
+    if (files.read(group.folder + "/cpu.max", &text) != 0 || !(std::istringstream(text) >> quota >> period)) {
         return std::nullopt; // "max 100000" is no number: no quota
     }
     return thousandths(quota, period);
@@ -119,22 +45,10 @@ std::optional<uint64_t> quota_of(FilePort &files, const Hierarchy &hierarchy, co
 } // namespace
 
 std::optional<uint64_t> cpu_quota_millis(FilePort &files) {
-    std::string groups;
-    std::string mounts;
-    if (files.read("/proc/self/cgroup", &groups) != 0 || files.read("/proc/self/mountinfo", &mounts) != 0) {
-        return std::nullopt;
-    }
     std::optional<uint64_t> least;
-    for (const Hierarchy &hierarchy : hierarchies(mounts, own_groups(groups))) {
-        std::string group = hierarchy.group;
-        for (;;) {
-            const std::optional<uint64_t> quota = quota_of(files, hierarchy, group);
-            least = quota && least ? std::min(*quota, *least) : (quota ? quota : least);
-            if (group.empty()) {
-                break;
-            }
-            group.resize(group.rfind('/') == std::string::npos ? 0 : group.rfind('/'));
-        }
+    for (const ControlGroup &group : control_groups(files, "cpu")) {
+        const std::optional<uint64_t> quota = quota_of(files, group);
+        least = quota && least ? std::min(*quota, *least) : (quota ? quota : least);
     }
     return least;
 }

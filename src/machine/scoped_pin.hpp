@@ -3,14 +3,13 @@
 // be released, and only by that thread; a thread that has ended leaves orphans, which anybody may free.
 #pragma once
 
-#include "machine/pin.hpp"
+#include "base/error.hpp"
+#include "machine/place.hpp"
 #include "topology/topology.hpp"
 
 #include <memory>
 
 namespace nearpool {
-
-class PinThread; // one thread that has or had pins
 
 struct PinReport {
     Enforcement enforcement;
@@ -33,7 +32,8 @@ public:
     // Near something whose node is not known: an error in strict mode, a pin that does nothing otherwise.
     static Result<std::unique_ptr<Pin>> to_unknown(const Ports &ports, const Topology &topology, bool strict);
 
-    const PinReport &report() const { return report_; }
+    // What is so of it now; see Place::look().
+    PinReport report();
 
     // Frees the pin, also when the kernel refuses the affinity from before; not at NEAR_E_WRONG_THREAD and NEAR_E_BUSY.
     static Done release(Pin *pin);
@@ -50,17 +50,19 @@ private:
         bool all_of_them = false; // less than all of the CPUs is less than was asked for
         bool unknown = false;     // nobody knows where
     };
-    explicit Pin(const Ports &ports);
+    Pin(const Ports &ports, const Request &request);
     static Result<std::unique_ptr<Pin>> make(const Ports &ports, const Topology &topology, const Request &request);
-    Enforcement apply(const Ports &ports, const Request &request);
+    static Enforcement granted(const Topology &topology, const Request &request);
+    void apply(const Topology &topology, const Request &request);
     int restore();
+    bool is_as_before();
 
     AffinityPort &affinity_;
-    PinThread *thread_;
-    Pin *below_ = nullptr; // in the stack of the thread
+    Place place_;
+    Place *below_ = nullptr; // in the stack of the thread
     NumberSet before_;
     bool changed_ = false; // there is something to put back
-    PinReport report_;
+    uint32_t node_;
 };
 
 } // namespace nearpool

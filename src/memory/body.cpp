@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "memory/proc_maps.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
@@ -134,16 +135,37 @@ Enforcement Region::Body::judge(const Census &census) const {
     return arrangement->policy_unknown ? replaced(arrangement->target) : seen(census);
 }
 
+// Where nobody may look, what was faulted in once is in.
+std::size_t Region::Body::missing_bytes() const {
+    const Census census = look(false);
+    const std::size_t present = census.look == Look::not_at_all ? faulted_pages : census.present;
+    return mapping.bytes() - std::min(mapping.bytes(), present * mapping.page_bytes());
+}
+
 Done Region::Body::fault(int32_t how) {
     if (Done loose = loosen(); !loose) {
         return loose;
     }
+    std::optional<Ceiling> ceiling;
+    std::optional<Admission> whole; // what is in takes no more, which a step could not tell
+    if (charged() && is_due(mapping.bytes())) {
+        ceiling.emplace(ports.files);
+        const Ceiling::Room room = ceiling->room();
+        if (room.bytes < mapping.bytes() && !whole.emplace(*ceiling, missing_bytes()).given()) {
+            return ceiling->refusal()->refuses(mapping.bytes(), "faulted in");
+        }
+    }
     const bool blocks = rung != NEAR_PAGES_BASE && may_have_huge_pages();
-    const CrewOutcome outcome = fault_in(site(), mapping, *arrangement, how == NEAR_PREFAULT_HERE, blocks, progress);
+    Ceiling *const steps = ceiling && !whole ? &*ceiling : nullptr;
+    const CrewOutcome outcome =
+        fault_in(site(), mapping, *arrangement, how == NEAR_PREFAULT_HERE, blocks, progress, steps);
     unpinned = outcome.unpinned;
     by_caller = outcome.by_caller;
     if (by_caller) {
         log(NEAR_LOG_WARN, "no helper thread could be started: the calling thread faults a region in");
+    }
+    if (steps != nullptr && steps->refusal()) {
+        return steps->refusal()->refuses(mapping.bytes(), "faulted in");
     }
     if (outcome.error != 0) {
         const int error = -outcome.error;

@@ -49,6 +49,9 @@ struct Region::Body {
     Census look(bool sample) const;
     bool may_sample() const { return spec.sample && !arrangement->strict; }
 
+    bool charged() const { return mapping.takes_policy() && !mapping.pool_pages(); } // to the control groups
+    std::size_t missing_bytes() const;                                               // of pages that are not in
+
     // Faults all pages in, under a binding that is not firm.
     Done fault(int32_t how);
 

@@ -212,6 +212,14 @@ private:
                                                        free[node], page / 1024, needed)});
             }
         }
+        std::string file;
+        const std::optional<uint64_t> allowed = huge_page_room(ports_.files, page, &file);
+        if (allowed && *allowed < body.mapping.page_count()) {
+            return miss(
+                {NEAR_REASON_LIMIT,
+                 format("the control group (%s) allows %llu more pages of %zu kB, and %zu are needed", file.c_str(),
+                        static_cast<unsigned long long>(*allowed), page / 1024, body.mapping.page_count())});
+        }
         if (sum < body.mapping.page_count() && !target.usable.empty()) {
             return miss({NEAR_REASON_NO_HUGE_PAGES, format("there are %zu free pages of %zu kB, and %zu are needed",
                                                            sum, page / 1024, body.mapping.page_count())});

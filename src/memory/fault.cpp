@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 
 namespace nearpool {
 namespace {
@@ -21,21 +22,36 @@ struct Piece {
 
 class Faulter {
 public:
-    Faulter(const Site &site, const Mapping &mapping, bool blocks, Progress *progress)
-        : memory_(site.ports.memory), mapping_(mapping), blocks_(blocks), progress_(progress),
+    Faulter(const Site &site, const Mapping &mapping, bool blocks, Progress *progress, Ceiling *ceiling)
+        : memory_(site.ports.memory), mapping_(mapping), blocks_(blocks), progress_(progress), ceiling_(ceiling),
           writes_(mapping.writable() && mapping.takes_policy()),
           advice_(writes_ ? sys::advice_populate_write : sys::advice_populate_read) {}
 
     // 0 or -errno.
     int fault(std::size_t begin, std::size_t end) {
-        if (progress_ != nullptr && !progress_->go_on(0)) {
-            return -ECANCELED;
+        int error = 0;
+        for (std::size_t at = begin; error == 0 && at < end;) {
+            const std::size_t step = ceiling_ != nullptr ? std::min(end - at, most_piece_bytes) : end - at;
+            error = fault_step(at, at + step);
+            at += step;
         }
-        const int error = fault_range(begin, end);
-        return error == 0 && progress_ != nullptr && !progress_->go_on(end - begin) ? -ECANCELED : error;
+        return error;
     }
 
 private:
+    int fault_step(std::size_t begin, std::size_t end) {
+        if (progress_ != nullptr && !progress_->go_on(0)) {
+            return -ECANCELED;
+        }
+        std::optional<Admission> admission;
+        if (ceiling_ != nullptr && !admission.emplace(*ceiling_, end - begin).given()) {
+            return -ENOMEM;
+        }
+        const int error = fault_range(begin, end);
+        admission.reset();
+        return error == 0 && progress_ != nullptr && !progress_->go_on(end - begin) ? -ECANCELED : error;
+    }
+
     // Where the kernel cannot populate (before 5.14, or a filter), pages are touched instead; never those of the pool:
     // touching one that is not to be had is SIGBUS.
     int fault_range(std::size_t begin, std::size_t end) {
@@ -90,6 +106,7 @@ private:
     const Mapping &mapping_;
     const bool blocks_;
     Progress *const progress_;
+    Ceiling *const ceiling_;
     const bool writes_;
     const int advice_;
 };
@@ -131,8 +148,8 @@ std::vector<Piece> pieces_of(const Topology &topology, const Mapping &mapping, c
 } // namespace
 
 CrewOutcome fault_in(const Site &site, const Mapping &mapping, const Arrangement &arrangement, bool here, bool blocks,
-                     Progress *progress) {
-    Faulter faulter(site, mapping, blocks, progress);
+                     Progress *progress, Ceiling *ceiling) {
+    Faulter faulter(site, mapping, blocks, progress, ceiling);
     CrewOutcome outcome;
     if (here || arrangement.target.usable.empty()) {
         outcome.error = faulter.fault(0, mapping.bytes());

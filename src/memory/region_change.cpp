@@ -275,6 +275,14 @@ Done Region::lock(uint32_t lock) {
     }
     const std::lock_guard<ForkMutex> guard(body_->mutex);
     MemoryPort &memory = body_->ports.memory;
+    std::optional<Ceiling> ceiling;
+    std::optional<Admission> admission; // mlock() faults in what is missing
+    if (lock == 1 && body_->charged() && is_due(mapping.bytes())) {
+        ceiling.emplace(body_->ports.files);
+        if (!admission.emplace(*ceiling, body_->missing_bytes()).given()) {
+            return ceiling->refusal()->refuses(mapping.bytes(), "locked");
+        }
+    }
     const int error =
         lock == 1 ? memory.lock(mapping.data(), mapping.bytes()) : memory.unlock(mapping.data(), mapping.bytes());
     if (error == 0) {

@@ -16,12 +16,25 @@ constexpr std::size_t most_words = (1U << 20) / word_bits;
 
 NumberSet numbers_of(const std::vector<unsigned long> &words) {
     std::vector<uint32_t> numbers;
-    for (std::size_t bit = 0; bit < words.size() * word_bits; bit++) {
-        if ((words[bit / word_bits] >> (bit % word_bits) & 1UL) != 0) {
-            numbers.push_back(static_cast<uint32_t>(bit));
+    for (std::size_t i = 0; i < words.size(); i++) {
+        for (unsigned long left = words[i]; left != 0; left &= left - 1) { // without its lowest bit
+            numbers.push_back(static_cast<uint32_t>(i * word_bits + static_cast<std::size_t>(__builtin_ctzl(left))));
         }
     }
     return NumberSet(std::move(numbers));
+}
+
+// Without an allocation up to 8192 CPUs: pins are taken back by it when memory has run out.
+int set_affinity_of(pid_t thread, const NumberSet &cpus) {
+    const std::size_t words = cpus.empty() ? 1 : cpus.back() / word_bits + 1;
+    std::array<unsigned long, 128> usual{};
+    std::vector<unsigned long> large(words > usual.size() ? words : 0);
+    unsigned long *mask = large.empty() ? usual.data() : large.data();
+    for (const uint32_t cpu : cpus) {
+        mask[cpu / word_bits] |= 1UL << (cpu % word_bits);
+    }
+    const long result = ::syscall(SYS_sched_setaffinity, thread, words * sizeof(unsigned long), mask);
+    return result < 0 ? -errno : 0;
 }
 
 // EINVAL means that the kernel's masks are longer than ours (sched_setaffinity(2)).
@@ -44,24 +57,17 @@ class RealAffinity final : public AffinityPort {
 public:
     int get(NumberSet *cpus) override { return affinity_of(0, cpus); }
     int get_process(NumberSet *cpus) override { return affinity_of(::getpid(), cpus); }
-
-    // Without an allocation up to 8192 CPUs: pins are taken back by it when memory has run out.
-    int set(const NumberSet &cpus) override {
-        const std::size_t words = cpus.empty() ? 1 : cpus.back() / word_bits + 1;
-        std::array<unsigned long, 128> usual{};
-        std::vector<unsigned long> large(words > usual.size() ? words : 0);
-        unsigned long *mask = large.empty() ? usual.data() : large.data();
-        for (const uint32_t cpu : cpus) {
-            mask[cpu / word_bits] |= 1UL << (cpu % word_bits);
-        }
-        const long result = ::syscall(SYS_sched_setaffinity, 0, words * sizeof(unsigned long), mask);
-        return result < 0 ? -errno : 0;
-    }
-
+    int set(const NumberSet &cpus) override { return set_affinity_of(0, cpus); }
+    int get_of(pid_t thread, NumberSet *cpus) override { return affinity_of(thread, cpus); }
+    int set_of(pid_t thread, const NumberSet &cpus) override { return set_affinity_of(thread, cpus); }
     int current(uint32_t *cpu, uint32_t *node) override { return ::getcpu(cpu, node) < 0 ? -errno : 0; }
 };
 
 } // namespace
+
+pid_t this_thread_id() {
+    return ::gettid();
+}
 
 AffinityPort &real_affinity() {
     static auto *const port = new RealAffinity;

@@ -49,6 +49,9 @@ public:
     virtual int get(NumberSet *cpus) = 0;         // of the calling thread
     virtual int get_process(NumberSet *cpus) = 0; // of the process: its first thread's, as taskset -p shows it
     virtual int set(const NumberSet &cpus) = 0;
+    // The same of a thread of this process that does not end meanwhile, by its this_thread_id().
+    virtual int get_of(pid_t thread, NumberSet *cpus) = 0;
+    virtual int set_of(pid_t thread, const NumberSet &cpus) = 0;
     virtual int current(uint32_t *cpu, uint32_t *node) = 0;
 };
 
@@ -112,5 +115,6 @@ struct Ports {
 const Ports &real_ports();
 
 std::size_t base_page_bytes();
+pid_t this_thread_id(); // the kernel's number of it
 
 } // namespace nearpool

@@ -10,6 +10,7 @@
 #include <nearpool/level.h>
 #include <nearpool/log.h>
 #include <nearpool/numa_pool.h>
+#include <nearpool/numa_pool_default.h>
 #include <nearpool/numa_pool_group.h>
 #include <nearpool/numa_pool_run.h>
 #include <nearpool/numa_pool_stats.h>
@@ -110,7 +111,7 @@ OFFSET(device_pool_skipped, status, 8);
 OFFSET(device_pool_skipped, native_code, 12);
 OFFSET(device_pool_skipped, reason, 16);
 
-SIZE(numa_pool_options, 104);
+SIZE(numa_pool_options, 136);
 OFFSET(numa_pool_options, struct_size, 0);
 OFFSET(numa_pool_options, steal_policy, 4);
 OFFSET(numa_pool_options, topology, 8);
@@ -127,6 +128,10 @@ OFFSET(numa_pool_options, user_data, 80);
 OFFSET(numa_pool_options, pinned_limit_bytes, 88);
 OFFSET(numa_pool_options, core_kind, 96);
 OFFSET(numa_pool_options, memory_policy, 100);
+OFFSET(numa_pool_options, cpus, 104);
+OFFSET(numa_pool_options, cpu_count, 112);
+OFFSET(numa_pool_options, excluded_cpus, 120);
+OFFSET(numa_pool_options, excluded_count, 128);
 
 SIZE(numa_pool_group_counts, 40);
 OFFSET(numa_pool_group_counts, struct_size, 0);

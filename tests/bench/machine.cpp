@@ -31,6 +31,20 @@ void pin_and_release(benchmark::State &state) {
 }
 BENCHMARK(pin_and_release);
 
+// What it costs to look at the pins of so many workers.
+void look_at_pool(benchmark::State &state) {
+    numa_pool_options options = bench::sized<numa_pool_options>();
+    options.workers_per_node = static_cast<uint32_t>(state.range(0));
+    numa_pool *pool = nullptr;
+    bench::must(numa_pool_create(&options, &pool, nullptr), "numa_pool_create");
+    numa_pool_info info = bench::sized<numa_pool_info>();
+    for (auto _ : state) {
+        bench::must(numa_pool_get_info(pool, &info), "numa_pool_get_info");
+    }
+    numa_pool_destroy(pool);
+}
+BENCHMARK(look_at_pool)->Arg(8)->Arg(512)->Unit(benchmark::kMicrosecond);
+
 // The floor: the three system calls that a pin cannot do without.
 void pin_floor(benchmark::State &state) {
     cpu_set_t before;

@@ -139,7 +139,7 @@ ALONE_TEST(NoGpu, DeviceArgumentsAreCheckedFirst) {
     const int32_t twice[] = {0, 0};
     device_pool_options options = device_options();
     options.ordinals = twice;
-    refuses(options, NEAR_E_INVALID); // an empty list
+    refuses(options, NEAR_E_EMPTY_SET);
     options.ordinal_count = 2;
     refuses(options, NEAR_E_INVALID);
     options = device_options();

@@ -122,6 +122,41 @@ ALONE_TEST(DefaultPool, DoesNotDisturbTheExitOfTheProcess) {
     EXPECT_EQ(numa_pool_submit(default_pool(), NUMA_POOL_NODE_LOCAL, succeed, nullptr), NEAR_OK);
 }
 
+ALONE_TEST(DefaultPool, IsBoundedByACallBeforeItsFirstUse) {
+    Error error;
+    EXPECT_EQ(numa_pool_limit_default(65536, &error), NEAR_E_INVALID);
+    EXPECT_TRUE(error.says("numa_pool_limit_default: 65536 workers")) << error.message;
+    ASSERT_EQ(::setenv("NEARPOOL_WORKERS", "2", 1), 0);
+    ASSERT_EQ(numa_pool_limit_default(1, &error), NEAR_OK) << error.message;
+    EXPECT_EQ(info_of(default_pool()).worker_count, 1U);
+    EXPECT_EQ(numa_pool_limit_default(2, &error), NEAR_E_BUSY);
+    EXPECT_TRUE(error.says("before its first use")) << error.message;
+    const Pool other(3);
+    EXPECT_GE(info_of(other).worker_count, 3U) << "no other is";
+    for (const uint32_t node : nodes_of(default_pool())) {
+        EXPECT_EQ(numa_pool_submit(default_pool(), node, succeed, nullptr), NEAR_OK);
+    }
+    EXPECT_EQ(wait_idle(default_pool()), NEAR_OK);
+}
+
+ALONE_TEST(DefaultPool, IsBoundedByTheEnvironment) {
+    ASSERT_EQ(::setenv("NEARPOOL_WORKERS", "1", 1), 0);
+    EXPECT_EQ(info_of(default_pool()).worker_count, 1U);
+}
+
+ALONE_TEST(DefaultPool, IgnoresABoundThatIsNoneAndSaysSo) {
+    const uint32_t usual = info_of(Pool(0)).worker_count;
+    std::string logged;
+    const near_log_fn keep = [](int32_t, const char *message, void *user_data) {
+        *static_cast<std::string *>(user_data) += message;
+    };
+    ASSERT_EQ(near_log_set_callback(keep, &logged, NEAR_LOG_WARN), NEAR_OK);
+    ASSERT_EQ(::setenv("NEARPOOL_WORKERS", "two", 1), 0);
+    EXPECT_EQ(info_of(default_pool()).worker_count, usual);
+    ASSERT_EQ(near_log_set_callback(nullptr, nullptr, NEAR_LOG_NONE), NEAR_OK);
+    EXPECT_NE(logged.find("NEARPOOL_WORKERS=two is no number from 1 to 65535"), std::string::npos) << logged;
+}
+
 ALONE_TEST(DefaultPool, TakesItsMemoryPolicyFromTheEnvironment) {
     ASSERT_EQ(::setenv("NEARPOOL_WORKER_POLICY", "inherit", 1), 0);
     EXPECT_EQ(info_of(default_pool()).memory_policy, NUMA_POOL_MEMORY_INHERIT);

@@ -38,7 +38,10 @@ TEST_F(PoolErrors, SubmitTasks) {
     EXPECT_EQ(numa_pool_submit_tasks(nullptr, 0, &good, 1, nullptr), NEAR_E_INVALID);
     EXPECT_EQ(numa_pool_submit_tasks(pool_, 0, nullptr, 1, nullptr), NEAR_E_INVALID);
     EXPECT_EQ(numa_pool_submit_tasks(pool_, 0, mixed.data(), mixed.size(), nullptr), NEAR_E_INVALID);
-    EXPECT_EQ(numa_pool_submit_tasks(pool_, 0, &good, 0, nullptr), NEAR_E_EMPTY_SET);
+    EXPECT_EQ(numa_pool_submit_tasks(pool_, 0, &good, 0, nullptr), NEAR_OK);
+    EXPECT_EQ(numa_pool_submit_tasks(pool_, 0, nullptr, 0, nullptr), NEAR_OK);
+    EXPECT_EQ(numa_pool_submit_tasks(pool_, 4, nullptr, 0, nullptr), NEAR_E_NO_NODE);
+    EXPECT_EQ(counts_of(pool_).accepted, 0U);
     EXPECT_EQ(numa_pool_submit_tasks(pool_, 4, &good, 1, nullptr), NEAR_E_NO_NODE);
     EXPECT_EQ(numa_pool_submit_tasks(pool_, 0, &good, SIZE_MAX, nullptr), NEAR_E_INVALID) << "no array is so long";
     EXPECT_EQ(numa_pool_submit_tasks(pool_, 0, &good, SIZE_MAX / sizeof good, nullptr), NEAR_E_INVALID);
@@ -46,6 +49,7 @@ TEST_F(PoolErrors, SubmitTasks) {
     const Pool other(1);
     const Group foreign(other);
     EXPECT_EQ(numa_pool_submit_tasks(pool_, 0, &good, 1, foreign), NEAR_E_INVALID);
+    EXPECT_EQ(numa_pool_submit_tasks(pool_, 0, &good, 0, foreign), NEAR_E_INVALID);
     EXPECT_EQ(counts_of(other).accepted, 0U);
 }
 

@@ -2,7 +2,7 @@
 // Pools on real nodes, in the machines of tests/vm: where tasks run, who steals from whom, what control groups take
 // away. The kernel is asked, inside the tasks. The same rules on machines made up: numa_pool_steal.cpp.
 #include "contract/numa_pool_steal.hpp"
-#include "support/vm_machine.hpp"
+#include "contract/vm_support.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -14,24 +14,6 @@
 using namespace nearpool_test;
 
 namespace {
-
-// Runs tasks on a node, and says on which nodes and CPUs the kernel saw them.
-std::pair<std::set<uint32_t>, std::set<uint32_t>> seen_by(numa_pool *pool, uint32_t node, int count = 100) {
-    std::mutex mutex;
-    std::pair<std::set<uint32_t>, std::set<uint32_t>> seen;
-    for (int i = 0; i < count; i++) {
-        EXPECT_EQ(submit(pool, node,
-                         [&] {
-                             const Place place = here();
-                             const std::lock_guard<std::mutex> lock(mutex);
-                             seen.first.insert(place.node);
-                             seen.second.insert(place.cpu);
-                         }),
-                  NEAR_OK);
-    }
-    EXPECT_EQ(wait_idle(pool), NEAR_OK);
-    return seen;
-}
 
 uint32_t cpus_of(uint32_t node) {
     near_node_info info{};
@@ -149,27 +131,6 @@ TEST(VmPool, PoolMemoryIsOnTheNodeAskedFor) {
         near_region_destroy(region);
     }
 }
-
-// A control group of this test's own, which it enters before its first call of the library.
-class ControlGroup {
-public:
-    ControlGroup() { ::mkdir(folder_.c_str(), 0755); }
-    bool set(const std::string &file, const std::string &value) {
-        std::ofstream out(folder_ + "/" + file);
-        out << value;
-        return static_cast<bool>(out.flush());
-    }
-    bool enter() { return set("cgroup.procs", std::to_string(::getpid())); }
-    ~ControlGroup() {
-        std::ofstream("/sys/fs/cgroup/cgroup.procs") << ::getpid() << std::flush;
-        ::rmdir(folder_.c_str());
-    }
-    ControlGroup(const ControlGroup &) = delete;
-    ControlGroup &operator=(const ControlGroup &) = delete;
-
-private:
-    std::string folder_ = "/sys/fs/cgroup/test-" + std::to_string(::getpid());
-};
 
 // Peers N30, acceptance 8: only node 1 is left.
 ALONE_TEST(VmControlGroup, ACpusetThatExcludesANodeIsObeyed) {

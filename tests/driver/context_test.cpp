@@ -35,6 +35,24 @@ TEST_F(ContextCalls, the_primary_context_is_the_same_for_all_and_counted) {
     EXPECT_EQ(CU(cuDevicePrimaryCtxRelease_v2)(0), cuda_error_invalid_context);
 }
 
+// "Resetting the primary context does not release it", and it is safe to release it afterwards.
+TEST_F(ContextCalls, a_primary_context_that_was_reset_is_still_to_be_released) {
+    unsigned flags = 0;
+    int active = -1;
+    CUcontext first = nullptr, second = nullptr;
+    ASSERT_EQ(CU(cuDevicePrimaryCtxRetain)(&first, 0), cuda_success);
+    EXPECT_EQ(CU(cuDevicePrimaryCtxReset_v2)(0), cuda_success);
+    EXPECT_EQ(CU(cuDevicePrimaryCtxGetState)(0, &flags, &active), cuda_success);
+    EXPECT_EQ(active, 0);
+    EXPECT_EQ(CU(cuCtxPushCurrent_v2)(first), cuda_error_context_is_destroyed);
+    ASSERT_EQ(CU(cuDevicePrimaryCtxRetain)(&second, 0), cuda_success);
+    EXPECT_EQ(CU(cuDevicePrimaryCtxRelease_v2)(0), cuda_success) << "the one from before";
+    EXPECT_EQ(CU(cuCtxPushCurrent_v2)(second), cuda_success);
+    EXPECT_EQ(CU(cuCtxPopCurrent_v2)(&second), cuda_success);
+    EXPECT_EQ(CU(cuDevicePrimaryCtxRelease_v2)(0), cuda_success);
+    EXPECT_EQ(CU(cuDevicePrimaryCtxRelease_v2)(0), cuda_error_invalid_context);
+}
+
 TEST_F(ContextCalls, creating_pushes_and_destroying_pops) {
     CUcontext own = nullptr;
     ASSERT_EQ(CU(cuCtxCreate_v2)(&own, 0, 0), cuda_success);

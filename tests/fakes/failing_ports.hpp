@@ -105,6 +105,14 @@ public:
         const int error = ledger_.enter(Call::affinity_set);
         return error != 0 ? error : inner_.set(cpus);
     }
+    int get_of(pid_t thread, NumberSet *cpus) override {
+        const int error = ledger_.enter(Call::affinity_get);
+        return error != 0 ? error : inner_.get_of(thread, cpus);
+    }
+    int set_of(pid_t thread, const NumberSet &cpus) override {
+        const int error = ledger_.enter(Call::affinity_set);
+        return error != 0 ? error : inner_.set_of(thread, cpus);
+    }
     int current(uint32_t *cpu, uint32_t *node) override {
         const int error = ledger_.enter(Call::affinity_current);
         return error != 0 ? error : inner_.current(cpu, node);

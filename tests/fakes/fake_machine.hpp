@@ -104,6 +104,11 @@ private:
         }
         int get_process(NumberSet *cpus) override { return get(cpus); } // it has one thread
         int set(const NumberSet &cpus) override { return nodes_.set_affinity(cpus); }
+        int get_of(pid_t thread, NumberSet *cpus) override {
+            *cpus = nodes_.affinity(thread);
+            return 0;
+        }
+        int set_of(pid_t thread, const NumberSet &cpus) override { return nodes_.set_affinity(thread, cpus); }
         int current(uint32_t *cpu, uint32_t *node) override {
             nodes_.current(cpu, node);
             return 0;

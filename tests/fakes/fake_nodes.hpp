@@ -110,20 +110,31 @@ public:
         return locked([&] { return kills_; });
     }
 
-    int set_affinity(const NumberSet &cpus) {
+    // As Linux before 6.2 moves a cpuset: every thread may run on all of it, whatever it was pinned to.
+    void move_cpuset(const NumberSet &cpus) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        allowed_ = cpus;
+        for (auto &[id, thread] : threads_) {
+            thread.cpus = cpus;
+        }
+    }
+
+    int set_affinity(const NumberSet &cpus) { return set_affinity(this_thread_id(), cpus); }
+    int set_affinity(pid_t thread, const NumberSet &cpus) {
         const std::lock_guard<std::mutex> lock(mutex_);
         const NumberSet effective = cpus.intersect(allowed_);
         if (effective.empty()) {
             return -EINVAL;
         }
         if (!ignore_affinity_) {
-            this_thread().cpus = effective;
+            thread_of(thread).cpus = effective;
         }
         return 0;
     }
 
-    NumberSet affinity() {
-        return locked([&] { return cpus_of_thread(); });
+    NumberSet affinity() { return affinity(this_thread_id()); }
+    NumberSet affinity(pid_t thread) {
+        return locked([&] { return cpus_of(thread_of(thread)); });
     }
 
     void current(uint32_t *cpu, uint32_t *node) {
@@ -242,18 +253,23 @@ private:
     };
 
     // Not the system's id, which a later thread may get again.
-    Thread &this_thread() {
+    Thread &this_thread() { return thread_of(this_thread_id()); }
+
+    // The kernel gives numbers of threads again, and another to the thread that goes on in a child of fork().
+    Thread &thread_of(pid_t number) {
         static std::atomic<uint64_t> next{0};
-        thread_local const uint64_t id = next++;
-        return threads_[id];
+        thread_local const uint64_t own = next++;
+        if (number == this_thread_id()) {
+            known_[number] = own;
+        }
+        return threads_[known_[number]];
     }
+
+    const NumberSet &cpus_of(const Thread &thread) const { return thread.cpus.empty() ? allowed_ : thread.cpus; }
 
     // What follows is called with the lock held.
 
-    NumberSet cpus_of_thread() {
-        const NumberSet &own = this_thread().cpus;
-        return own.empty() ? allowed_ : own;
-    }
+    NumberSet cpus_of_thread() { return cpus_of(this_thread()); }
 
     uint32_t cpu_of_thread() {
         const Thread &thread = this_thread();
@@ -368,6 +384,7 @@ private:
     std::map<uint32_t, FakeNode> nodes_;
     std::map<uintptr_t, Page> pages_;
     std::map<uint64_t, Thread> threads_;
+    std::map<pid_t, uint64_t> known_; // by the kernel's numbers
     NumberSet allowed_;
     NumberSet with_memory_; // also when it is used up
     bool ignore_affinity_ = false;

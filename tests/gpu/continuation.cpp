@@ -82,7 +82,7 @@ TEST_F(ContinuationScript, AContinuationRunsWhenTheWorkIsDoneAndNotBefore) {
     EXPECT_EQ(outcome.discarded, 0);
 }
 
-TEST_F(ContinuationScript, AContinuationIsDiscardedWhenTheWorkersShutDown) {
+TEST_F(ContinuationScript, AShutdownOfTheWorkersWaitsForContinuations) {
     NEEDS_CALLBACKS();
     const Devices devices;
     const Streams streams(devices);
@@ -93,6 +93,35 @@ TEST_F(ContinuationScript, AContinuationIsDiscardedWhenTheWorkersShutDown) {
     ASSERT_EQ(fake()->hold(streams.at(id)), 0);
     Error error;
     ASSERT_EQ(stream_pool_then_task(streams, id, workers, &task, nullptr, &error), NEAR_OK) << error.message;
+    uint64_t left = 77;
+    for (const uint64_t timeout : {uint64_t{0}, 5 * NEAR_MS}) {
+        EXPECT_EQ(numa_pool_shutdown(workers, timeout, &left, &error), NEAR_E_TIMEOUT);
+        EXPECT_EQ(left, 1U);
+    }
+    EXPECT_EQ(outcome.run + outcome.discarded, 0);
+    ASSERT_EQ(fake()->let_go(streams.at(id)), 0);
+    EXPECT_EQ(numa_pool_shutdown(workers, NEAR_FOREVER, &left, &error), NEAR_OK) << error.message;
+    EXPECT_EQ(left, 0U);
+    EXPECT_EQ(outcome.run, 1);
+    EXPECT_EQ(outcome.discarded, 0);
+    EXPECT_EQ(counts_of(workers).discarded, 0U);
+}
+
+// What only a later submit would complete: the way out.
+TEST_F(ContinuationScript, OneThatNeverComesIsLeftByCancellingItsGroup) {
+    NEEDS_CALLBACKS();
+    const Devices devices;
+    const Streams streams(devices);
+    const nearpool_test::Pool workers(1);
+    const nearpool_test::Group group(workers);
+    Outcome outcome;
+    const near_task task = outcome.task();
+    const uint64_t id = streams.acquire();
+    ASSERT_EQ(fake()->hold(streams.at(id)), 0);
+    Error error;
+    ASSERT_EQ(stream_pool_then_task(streams, id, workers, &task, group, &error), NEAR_OK) << error.message;
+    EXPECT_EQ(numa_pool_shutdown(workers, 0, nullptr, &error), NEAR_E_TIMEOUT);
+    EXPECT_EQ(numa_pool_group_cancel(group), NEAR_OK);
     EXPECT_EQ(numa_pool_shutdown(workers, NEAR_FOREVER, nullptr, &error), NEAR_OK) << error.message;
     EXPECT_EQ(outcome.discarded, 1);
     EXPECT_EQ(counts_of(workers).discarded, 1U);
@@ -100,6 +129,74 @@ TEST_F(ContinuationScript, AContinuationIsDiscardedWhenTheWorkersShutDown) {
     EXPECT_TRUE(eventually([&] { return stream_pool_synchronize(streams, id, 0, nullptr) == NEAR_OK; }));
     EXPECT_EQ(outcome.run, 0);
     EXPECT_EQ(outcome.discarded, 1);
+}
+
+// A driver that takes the callback and does not call.
+TEST_F(ContinuationScript, OneThatTheDriverForgetsIsRunBySomebodyWhoWaitsForIt) {
+    NEEDS_CALLBACKS();
+    const Devices devices;
+    Error error;
+    for (const bool by_workers : {true, false}) {
+        Streams streams(devices);
+        const nearpool_test::Pool workers(1);
+        Outcome outcome;
+        const near_task task = outcome.task();
+        const uint64_t id = streams.acquire();
+        ASSERT_EQ(fake()->hold(streams.at(id)), 0);
+        fake()->null("cuStreamAddCallback", 1);
+        ASSERT_EQ(stream_pool_then_task(streams, id, workers, &task, nullptr, &error), NEAR_OK) << error.message;
+        if (by_workers) {
+            EXPECT_EQ(numa_pool_shutdown(workers, 1500 * NEAR_MS, nullptr, &error), NEAR_E_TIMEOUT)
+                << "the driver says that the stream is not done";
+            ASSERT_EQ(fake()->let_go(streams.at(id)), 0);
+            EXPECT_EQ(numa_pool_shutdown(workers, NEAR_FOREVER, nullptr, &error), NEAR_OK) << error.message;
+        } else {
+            ASSERT_EQ(fake()->let_go(streams.at(id)), 0);
+            streams.destroy();
+            EXPECT_EQ(numa_pool_wait_idle(workers, NEAR_FOREVER, &error), NEAR_OK) << error.message;
+        }
+        EXPECT_EQ(outcome.run, 1);
+        EXPECT_EQ(outcome.discarded, 0);
+    }
+}
+
+TEST_F(ContinuationScript, OneThatTheDriverForgetsIsDiscardedWhereTheWorkHasFailed) {
+    NEEDS_CALLBACKS();
+    Devices devices;
+    Streams streams(devices);
+    const nearpool_test::Pool workers(1);
+    Outcome outcome;
+    const near_task task = outcome.task();
+    fake()->null("cuStreamAddCallback", 1);
+    Error error;
+    ASSERT_EQ(stream_pool_then_task(streams, streams.acquire(), workers, &task, nullptr, &error), NEAR_OK)
+        << error.message;
+    ASSERT_EQ(fake()->lose(devices.context(0), 719), 0);
+    EXPECT_EQ(numa_pool_shutdown(workers, NEAR_FOREVER, nullptr, &error), NEAR_OK) << error.message;
+    EXPECT_EQ(outcome.run, 0);
+    EXPECT_EQ(outcome.discarded, 1);
+    EXPECT_EQ(counts_of(workers).discarded, 1U);
+}
+
+// It was accepted: a shutdown or a destruction right after it loses nothing.
+TEST_F(ContinuationScript, OfAStreamThatIsDoneEachRunsBeforeTheWorkersEnd) {
+    NEEDS_CALLBACKS();
+    const Devices devices;
+    const Streams streams(devices);
+    const uint64_t id = streams.acquire();
+    const int rounds = 10000 / nearpool_test::slowness();
+    Outcome outcome;
+    for (int i = 0; i < rounds; i++) {
+        const nearpool_test::Pool workers(1);
+        ASSERT_EQ(stream_pool_then(streams, id, workers, outcome.task().run, &outcome, nullptr), NEAR_OK);
+        if (i % 2 == 0) {
+            uint64_t left = 77;
+            ASSERT_EQ(numa_pool_shutdown(workers, NEAR_FOREVER, &left, nullptr), NEAR_OK);
+            ASSERT_EQ(left, 0U);
+            ASSERT_EQ(outcome.run, i + 1);
+        }
+    }
+    EXPECT_EQ(outcome.run, rounds);
 }
 
 TEST_F(ContinuationScript, AContinuationIsDiscardedWhenTheContextIsLost) {
@@ -261,23 +358,26 @@ TEST_F(ContinuationScript, EveryContinuationIsRunOrDiscardedOnce) {
         ended += outcome.run + outcome.discarded;
     }
     EXPECT_EQ(ended, accepted);
+    EXPECT_EQ(counts.discarded, 0U) << "a shutdown waits";
     EXPECT_EQ(counts.accepted, static_cast<uint64_t>(accepted.load()));
 }
 
-// The task is accepted, and the driver does not know of it yet, when the workers shut down and discard it.
+// The task is accepted, and the driver does not know of it yet, when its group is cancelled.
 TEST_F(ContinuationScript, MayDestroyThePoolOfStreamsBeforeTheCallThatGaveItReturns) {
     NEEDS_CALLBACKS();
     const Devices devices;
     const nearpool_test::Pool workers(1);
+    const nearpool_test::Group group(workers);
     stream_pool *streams = Streams(devices).detach();
     const auto destroy = [](void *pool) { stream_pool_destroy(static_cast<stream_pool *>(pool)); };
     const near_task task{nearpool_test::succeed, destroy, streams};
     const Gate gate("cuStreamAddCallback");
     std::atomic<near_status> status{NEAR_E_INTERNAL};
     std::thread caller(
-        [&] { status = stream_pool_then_task(streams, STREAM_POOL_DEFAULT, workers, &task, nullptr, nullptr); });
+        [&] { status = stream_pool_then_task(streams, STREAM_POOL_DEFAULT, workers, &task, group, nullptr); });
     EXPECT_TRUE(gate.await());
-    EXPECT_EQ(numa_pool_shutdown(workers, nearpool_test::long_enough_ns, nullptr, nullptr), NEAR_OK)
+    EXPECT_EQ(numa_pool_group_cancel(group), NEAR_OK);
+    EXPECT_EQ(numa_pool_group_wait(group, nearpool_test::long_enough_ns, nullptr), NEAR_E_CANCELLED)
         << "the pool of streams goes while it is in use";
     gate.open();
     caller.join();

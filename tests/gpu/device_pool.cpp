@@ -96,8 +96,8 @@ TEST_F(DevicePool, AContextThatIsNotThereHasItsOwnError) {
 
 TEST_F(DevicePool, BadListsAreRefused) {
     Error error;
-    EXPECT_EQ(create_with({}, error), NEAR_E_INVALID);
-    EXPECT_TRUE(error.says("ordinals is given and empty")) << error.message;
+    EXPECT_EQ(create_with({}, error), NEAR_E_EMPTY_SET);
+    EXPECT_TRUE(error.says("ordinals is empty; pass NULL")) << error.message;
     EXPECT_EQ(create_with({0, 0}, error), NEAR_E_INVALID);
     EXPECT_TRUE(error.says("device 0 is listed twice")) << error.message;
     EXPECT_EQ(create_with({4095}, error), NEAR_E_DEVICE);

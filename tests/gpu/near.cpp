@@ -48,7 +48,9 @@ TEST_F(NearGpu, SubmitRefusesWhatItCannotDo) {
     const near_task task{count, nullptr, &runs};
     EXPECT_EQ(numa_pool_submit_tasks_near(nullptr, devices, 0, &task, 1, nullptr), NEAR_E_INVALID);
     EXPECT_EQ(numa_pool_submit_tasks_near(workers, devices, 0, nullptr, 1, nullptr), NEAR_E_INVALID);
-    EXPECT_EQ(numa_pool_submit_tasks_near(workers, devices, 0, &task, 0, nullptr), NEAR_E_EMPTY_SET);
+    EXPECT_EQ(numa_pool_submit_tasks_near(workers, devices, 0, &task, 0, nullptr), NEAR_OK);
+    EXPECT_EQ(numa_pool_submit_tasks_near(workers, devices, 0, nullptr, 0, nullptr), NEAR_OK);
+    EXPECT_EQ(numa_pool_submit_tasks_near(workers, devices, 4095, nullptr, 0, nullptr), NEAR_E_DEVICE);
     EXPECT_EQ(numa_pool_submit_tasks_near(workers, devices, 4095, &task, 1, nullptr), NEAR_E_DEVICE);
     EXPECT_EQ(numa_pool_shutdown(workers, NEAR_FOREVER, nullptr, nullptr), NEAR_OK);
     EXPECT_EQ(numa_pool_submit_near(workers, devices, 0, count, &runs), NEAR_E_SHUTDOWN);

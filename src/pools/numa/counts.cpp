@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a pool has counted, put together from what its workers and queues count by themselves.
 #include "base/clock.hpp"
+#include "base/log.hpp"
 #include "pools/numa/pool.hpp"
 #include "pools/numa/worker.hpp"
 
@@ -77,7 +78,7 @@ std::vector<uint64_t> Pool::steals() const {
     return matrix;
 }
 
-Enforcement Pool::node_enforcement(std::size_t node) {
+std::optional<Enforcement> Pool::not_started() {
     if (!started_.load(std::memory_order_acquire)) {
         return Enforcement::none(NEAR_REASON_NOT_STARTED, "the threads start with the first task");
     }
@@ -85,19 +86,54 @@ Enforcement Pool::node_enforcement(std::size_t node) {
         return Enforcement::none(NEAR_REASON_NOT_STARTED, "the process was forked before the threads had looked");
     }
     await_ready();
-    Enforcement result = plan_.nodes[node].serving;
-    for (const auto &worker : teams_[plan_.nodes[node].team]->workers()) {
-        result = worse(result, worker->enforcement());
+    return {};
+}
+
+// The worst of its workers, as the kernel sees them now.
+Place::Look Pool::look_at(Team &team) {
+    Place::Look result;
+    result.seen.enforcement = Enforcement::strict();
+    std::size_t changed = 0;
+    for (const auto &worker : team.workers()) {
+        Place::Look look = worker->place().look();
+        if (!look.news.empty()) {
+            changed++;
+            result.news = std::move(look.news);
+        }
+        result.seen.enforcement = worse(result.seen.enforcement, look.seen.enforcement);
+        result.ended = result.ended || look.ended;
+    }
+    if (changed > 0) { // the host's callback is called with nothing held
+        log(NEAR_LOG_WARN, "numa_pool %p: %zu of %zu workers of node %u: %s", static_cast<void *>(this), changed,
+            team.workers().size(), team.plan().node, result.news.c_str());
     }
     return result;
 }
 
-Enforcement Pool::enforcement() {
-    Enforcement result = Enforcement::strict();
-    for (std::size_t i = 0; i < plan_.nodes.size(); i++) {
-        result = worse(result, node_enforcement(i));
+Enforcement Pool::node_enforcement(std::size_t node) {
+    if (std::optional<Enforcement> nothing = not_started(); nothing) {
+        return *nothing;
     }
-    return result;
+    const Place::Look look = look_at(*teams_[plan_.nodes[node].team]);
+    Enforcement result = worse(plan_.nodes[node].serving, look.seen.enforcement);
+    return look.ended ? Place::seen_last(result) : result;
+}
+
+Enforcement Pool::enforcement() {
+    if (std::optional<Enforcement> nothing = not_started(); nothing) {
+        return *nothing;
+    }
+    Enforcement result = Enforcement::strict();
+    for (const PlannedNode &node : plan_.nodes) {
+        result = worse(result, node.serving);
+    }
+    bool ended = false;
+    for (const auto &team : teams_) {
+        const Place::Look look = look_at(*team);
+        result = worse(result, look.seen.enforcement);
+        ended = ended || look.ended;
+    }
+    return ended ? Place::seen_last(result) : result;
 }
 
 } // namespace nearpool::numa

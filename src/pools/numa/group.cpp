@@ -3,6 +3,7 @@
 
 #include "base/clock.hpp"
 #include "base/text.hpp"
+#include "pools/numa/foreign_wait.hpp"
 #include "pools/numa/pool.hpp"
 #include "pools/numa/worker.hpp"
 
@@ -60,6 +61,9 @@ void Group::end(std::size_t count) {
     if ((before & worker_waits) != 0) {
         pool.wake_everyone();
     }
+    if ((before & foreign_waits) != 0) {
+        ForeignWait::wake(this);
+    }
 }
 
 std::atomic<uint32_t> *Group::lower_half() {
@@ -72,17 +76,16 @@ std::atomic<uint32_t> *Group::lower_half() {
 void Group::cancel() {
     const Ref<Pool> pool = pool_;
     word_.fetch_or(is_cancelled, std::memory_order_relaxed);
-    pool->break_promises(this);
+    pool->break_promises(*this);
 }
 
 Done Group::wait(uint64_t timeout_ns) {
     Worker *worker = Worker::current();
-    const bool of_pool = worker != nullptr && &worker->pool() == pool_.get();
-    if (of_pool && worker->runs_task_of(this)) {
+    if (worker != nullptr && worker->runs_task_of(this)) {
         return fail(NEAR_E_BUSY, "called by a task of the group itself: it would wait for its own end");
     }
     const uint64_t deadline = deadline_after(timeout_ns);
-    const bool ended = of_pool ? worker->help_until_done(*this, deadline) : wait_here(deadline);
+    const bool ended = worker != nullptr ? worker->help_until_done(*this, deadline) : wait_here(deadline);
     if (pool_->forked()) {
         return fail(NEAR_E_FORKED, "the process was forked while it waited: the pool is the parent's");
     }

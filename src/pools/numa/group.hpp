@@ -3,8 +3,8 @@
 //
 // One word counts the pending tasks and says whether the handle is still held: whoever brings it to zero deletes the
 // group. It says too whether the group is cancelled, so that a wait ends only the cancel of what it has waited for. A
-// worker that ends the last task touches nothing of the group after its subtraction but the address of the word, which
-// waking a futex may do.
+// worker that ends the last task touches nothing of the group after its subtraction but its address, which waking a
+// futex may do.
 #pragma once
 
 #include "base/error.hpp"
@@ -42,7 +42,10 @@ public:
     bool done() const { return pending(word_.load(std::memory_order_acquire)) == 0; }
 
     // A worker is about to sleep until done(): before its last look, so that either it sees the end or is woken for it.
-    void expect_worker() { word_.fetch_or(worker_waits, std::memory_order_seq_cst); }
+    // One of another pool has a ForeignWait by then.
+    void expect_worker(const Pool &of) {
+        word_.fetch_or(&of == pool_.get() ? worker_waits : foreign_waits, std::memory_order_seq_cst);
+    }
 
     Done wait(uint64_t timeout_ns);
     bool wait_here(uint64_t deadline_ns); // the calling thread sleeps; false: the deadline has passed
@@ -58,6 +61,7 @@ private:
     static constexpr uint64_t thread_waits = 1ULL << 62; // on the futex of the word's lower half
     static constexpr uint64_t worker_waits = 1ULL << 61; // in its team's parking
     static constexpr uint64_t is_cancelled = 1ULL << 60;
+    static constexpr uint64_t foreign_waits = 1ULL << 59; // one of another pool, in its own parking; never taken back
     static uint32_t pending(uint64_t word) { return static_cast<uint32_t>(word); }
 
     void end(std::size_t count);

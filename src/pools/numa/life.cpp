@@ -2,12 +2,12 @@
 // Starting and ending a pool's threads.
 #include "base/clock.hpp"
 #include "base/log.hpp"
-#include "machine/pin.hpp"
 #include "machine/thread_policy.hpp"
 #include "pools/numa/group.hpp"
 #include "pools/numa/pool.hpp"
 #include "pools/numa/worker.hpp"
 
+#include <algorithm>
 #include <climits>
 #include <sched.h>
 
@@ -94,13 +94,14 @@ void Pool::worker_ready(bool on_its_node) {
     ports_.futex.wake(&ready_, INT_MAX);
 }
 
-Enforcement Pool::place_current_thread(const NumberSet &cpus) const {
-    Enforcement pinned = pin_current_thread(ports_, cpus);
-    if (options_.memory_policy == NUMA_POOL_MEMORY_INHERIT) {
-        return pinned;
+void Pool::pin_worker(Place &place) const {
+    if (!topology_->this_machine()) {
+        place.keep(Enforcement::none(NEAR_REASON_NOT_THIS_MACHINE, "the topology describes another machine"));
+    } else if (options_.memory_policy == NUMA_POOL_MEMORY_INHERIT) {
+        place.pin(Enforcement::strict());
+    } else {
+        place.pin(drop_policy(ports_.policy, inherited_policy_));
     }
-    Enforcement dropped = drop_policy(ports_.policy, inherited_policy_);
-    return pinned.level == NEAR_LEVEL_STRICT ? dropped : pinned;
 }
 
 bool Pool::all_ready() const {
@@ -126,9 +127,10 @@ Done Pool::await_strict() {
     Error why = fail(NEAR_E_STRICT, "strict: a worker is not on the CPUs of its node");
     for (const auto &team : teams_) {
         for (const auto &worker : team->workers()) {
-            if (worker->enforcement().level != NEAR_LEVEL_STRICT) {
+            const Enforcement &pinned = worker->place().first().enforcement;
+            if (pinned.level != NEAR_LEVEL_STRICT) {
                 why = fail(NEAR_E_STRICT, "strict: worker %u of node %u: %s", worker->index(), team->plan().node,
-                           worker->enforcement().text.c_str());
+                           pinned.text.c_str());
             }
         }
     }
@@ -137,15 +139,17 @@ Done Pool::await_strict() {
     return why;
 }
 
-// After this no task is accepted but from the pool's own tasks, and no promise is open: what they wait for may never
-// come. Whoever finds the pool idle then ends it: the worker
-// that ran out of work last, or this thread.
+// After this no task is accepted but from the pool's own tasks. Promises count as tasks that run, and those who sleep
+// look after them from now on. Whoever finds the pool idle then ends it: the worker that ran out of work last, who
+// takes a promise back, or this thread.
 void Pool::close() {
     for (const auto &queue : queues_) {
         queue->close();
     }
-    break_promises(nullptr);
-    closed_.store(true, std::memory_order_release);
+    closed_.store(true, std::memory_order_seq_cst);
+    if (open_promises_.any()) {
+        wake_everyone();
+    }
     idle_.fetch_add(one_idle_worker, std::memory_order_acq_rel);
     if (idle()) {
         finish();
@@ -196,12 +200,23 @@ void Pool::await_submitters() {
 bool Pool::await_exit(uint64_t deadline_ns) {
     for (uint32_t live = live_.load(std::memory_order_acquire); live != 0;
          live = live_.load(std::memory_order_acquire)) {
-        if (now_ns() >= deadline_ns) {
+        if (now_ns() >= deadline_ns || forked()) { // by a task that was run meanwhile, which returned in the child
             return false;
         }
-        ports_.futex.wait(&live_, live, deadline_ns);
+        wait_on(live_, live, deadline_ns);
     }
     return true;
+}
+
+// A worker of another pool runs that pool's tasks meanwhile: those that are waited for may wait for these.
+void Pool::wait_on(std::atomic<uint32_t> &word, uint32_t expected, uint64_t deadline_ns) {
+    constexpr uint64_t look_pause_ns = NEAR_MS; // for tasks that come meanwhile
+    Worker *worker = Worker::current();
+    if (worker == nullptr || &worker->pool() == this) {
+        ports_.futex.wait(&word, expected, deadline_ns);
+    } else if (!worker->help_once()) {
+        ports_.futex.wait(&word, expected, std::min(deadline_ns, deadline_after(look_pause_ns)));
+    }
 }
 
 // True: the threads are joined, and their reference is the caller's to give back.
@@ -236,6 +251,9 @@ Done Pool::shutdown(uint64_t timeout_ns, uint64_t *left) {
     const uint64_t deadline = deadline_after(timeout_ns);
     close();
     if (!await_exit(deadline)) {
+        if (forked()) {
+            return fail(NEAR_E_FORKED, "the process was forked while it waited: the pool is the parent's");
+        }
         const uint64_t not_ended = unended();
         if (left != nullptr) {
             *left = not_ended;
@@ -256,14 +274,19 @@ Done Pool::shutdown(uint64_t timeout_ns, uint64_t *left) {
 // Called with the handle's reference, which it gives back.
 void Pool::destroy() {
     uint64_t references = 1;
-    if (forked()) { // the threads are the parent's: their reference is given back for them
-        references += started_.load(std::memory_order_relaxed) && !joined_ ? 1 : 0;
-    } else if (inside()) {
+    if (inside() && !forked()) {
         live_.fetch_or(detached, std::memory_order_acq_rel);
         close();
-    } else {
+        release(references);
+        return;
+    }
+    if (!forked()) {
         close();
         await_exit(UINT64_MAX);
+    }
+    if (forked()) { // the threads are the parent's: their reference is given back for them
+        references += started_.load(std::memory_order_relaxed) && !joined_ ? 1 : 0;
+    } else {
         references += join() ? 1 : 0;
         await_submitters();
     }

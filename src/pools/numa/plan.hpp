@@ -20,7 +20,11 @@ struct Request {
     uint32_t workers_per_node = 0;
     bool strict = false;
     int32_t core_kind = NEAR_CORE_UNKNOWN; // unknown: all
-    std::optional<uint64_t> quota_millis;  // CPU quota in thousandths of a CPU
+    std::optional<NumberSet> cpus;         // nothing: all
+    NumberSet excluded;
+    NumberSet isolated;                   // the kernel does not spread threads over these
+    std::optional<uint64_t> quota_millis; // CPU quota in thousandths of a CPU
+    uint32_t most_workers = 0;            // of all nodes; 0: no such limit
 };
 
 struct PlannedNode {
@@ -35,6 +39,7 @@ struct PlannedTeam {
     std::size_t home = 0; // index of its own node; nodes.size() if the node is not in the pool
     uint32_t workers = 0;
     NumberSet cpus;
+    std::vector<NumberSet> own;       // of each worker, where the kernel would not share them out; empty: all have all
     std::vector<std::size_t> serves;  // indices of nodes, its own first
     std::vector<std::size_t> victims; // indices of teams, in the order in which its idle workers look there
 };
@@ -47,6 +52,9 @@ struct Plan {
 };
 
 Result<Plan> make_plan(const Topology &topology, const Request &request);
+
+// The CPUs of a team's worker.
+const NumberSet &cpus_of_worker(const PlannedTeam &team, uint32_t worker);
 
 const char *steal_policy_name(int32_t policy);
 

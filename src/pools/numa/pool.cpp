@@ -2,6 +2,7 @@
 #include "pools/numa/pool.hpp"
 
 #include "base/clock.hpp"
+#include "machine/isolation.hpp"
 #include "machine/quota.hpp"
 #include "pools/numa/group.hpp"
 #include "pools/numa/worker.hpp"
@@ -74,6 +75,7 @@ Result<Ref<Pool>> Pool::create(const Ports &ports, Crew &crew, Ref<const Topolog
     Request request = options.request;
     if (topology->this_machine()) {
         request.quota_millis = cpu_quota_millis(ports.files);
+        request.isolated = isolated_cpus(ports.files);
     }
     Result<Plan> plan = make_plan(*topology, request);
     if (!plan) {
@@ -139,6 +141,9 @@ Status Pool::submit(uint32_t node, const Item *items, std::size_t count, Group *
     const std::size_t index = index_of(node);
     if (index == SIZE_MAX) {
         return NEAR_E_NO_NODE;
+    }
+    if (count == 0) {
+        return NEAR_OK;
     }
     if (Done ok = ensure_started(); !ok) {
         return ok.error().status;
@@ -271,12 +276,15 @@ Done Pool::wait_idle(uint64_t timeout_ns) {
     for (;;) {
         const uint32_t epoch = idle_epoch_.load(std::memory_order_acquire);
         is_idle = idle();
-        if (is_idle || now_ns() >= deadline) {
+        if (is_idle || now_ns() >= deadline || forked()) { // by a task that was run meanwhile
             break;
         }
-        ports_.futex.wait(&idle_epoch_, epoch, deadline);
+        wait_on(idle_epoch_, epoch, deadline);
     }
     idle_.fetch_sub(1, std::memory_order_acq_rel);
+    if (forked()) {
+        return fail(NEAR_E_FORKED, "the process was forked while it waited: the pool is the parent's");
+    }
     if (!is_idle) {
         return fail(NEAR_E_TIMEOUT, "%llu tasks have not ended in %.3f s", static_cast<unsigned long long>(unended()),
                     static_cast<double>(timeout_ns) / 1e9);

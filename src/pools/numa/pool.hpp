@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/fork_mark.hpp"
+#include "machine/place.hpp"
 #include "memory/region.hpp"
 #include "pools/numa/loose_failures.hpp"
 #include "pools/numa/plan.hpp"
@@ -37,8 +38,8 @@ public:
 
     // The items name `group`, or none where it is nullptr.
     Status submit(uint32_t node, const Item *items, std::size_t count, Group *group);
-    // Accepts a task for later. Fails as submit() does; with SHUTDOWN also in the pool's own tasks.
-    Status promise(uint32_t node, const Item &item, Ref<Promise> &promise);
+    // Accepts a task for later. Fails as submit() does; obeys the capacity also in the pool's own tasks.
+    Status promise(uint32_t node, const Item &item, Ref<Promise> &promise, Ref<Outlook> outlook = {});
     Done parallel_for(std::size_t begin, std::size_t end, std::size_t grain, numa_pool_range_fn body, void *user_data);
     Done wait_idle(uint64_t timeout_ns);
     Done shutdown(uint64_t timeout_ns, uint64_t *left);
@@ -63,13 +64,14 @@ public:
     // That its threads have from who started them, in words; empty: none, or they are not started.
     std::string inherited_policy() const;
 
-    Enforcement enforcement();                      // of all
-    Enforcement node_enforcement(std::size_t node); // waits until the threads that were started have looked
+    // What is so now. They wait until the threads that were started have looked.
+    Enforcement enforcement(); // of all
+    Enforcement node_enforcement(std::size_t node);
     numa_pool_counts counts(std::optional<std::size_t> node) const;
     std::vector<uint64_t> steals() const;
 
     // For workers, groups and promises.
-    Enforcement place_current_thread(const NumberSet &cpus) const; // a worker that starts
+    void pin_worker(Place &place) const; // by itself, when it starts
     std::vector<std::unique_ptr<Team>> &teams() { return teams_; }
     bool finished() const { return finished_.load(std::memory_order_seq_cst); }
     void work_added(Team &home);
@@ -77,7 +79,11 @@ public:
     LooseFailures &loose_failures() { return loose_failures_; }
     void keep_promise(std::size_t node, const Item &item) noexcept; // one that was open
     void take_promise_back(std::size_t node) noexcept;              // likewise
-    void break_promises(const Group *group);                        // the group's; nullptr: all
+    void break_promises(const Group &group);                        // the group's
+    // It takes no more tasks, and some that it has accepted wait for what no worker does: somebody has to look.
+    bool awaits_promises() { return closed_.load(std::memory_order_seq_cst) && open_promises_.any(); }
+    void look_after_promises() noexcept;
+    static constexpr uint64_t promise_look_ns = 200 * NEAR_MS; // from one look to the next
     void wake_everyone();
     void worker_ready(bool on_its_node);
     void went_idle();
@@ -116,8 +122,11 @@ private:
     void close();
     void finish();
     bool await_exit(uint64_t deadline_ns);
+    void wait_on(std::atomic<uint32_t> &word, uint32_t expected, uint64_t deadline_ns);
     bool join();
 
+    std::optional<Enforcement> not_started();
+    Place::Look look_at(Team &team);
     void add_counts(std::size_t node, numa_pool_counts &sum) const;
 
     const Ports &ports_;
@@ -133,6 +142,7 @@ private:
     std::vector<std::unique_ptr<Team>> teams_;
     OpenPromises open_promises_;
     LooseFailures loose_failures_;
+    std::atomic<uint64_t> promises_seen_ns_{0};
 
     alignas(128) std::atomic<uint32_t> sleepers_{0}; // workers that sleep, in all teams
     // Threads in wait_idle (lower half) and a count of workers that ran out of work (upper half). Whoever comes second

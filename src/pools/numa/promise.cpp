@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pools/numa/promise.hpp"
 
+#include "base/clock.hpp"
 #include "pools/numa/group.hpp"
 #include "pools/numa/pool.hpp"
 
@@ -12,8 +13,8 @@ near_status only_discard(void *) {
     return NEAR_E_INTERNAL;
 }
 
-Promise::Promise(Ref<Pool> pool, std::size_t node, const Item &item)
-    : pool_(std::move(pool)), node_(node), item_(item) {}
+Promise::Promise(Ref<Pool> pool, std::size_t node, const Item &item, Ref<Outlook> outlook)
+    : pool_(std::move(pool)), node_(node), item_(item), outlook_(std::move(outlook)) {}
 
 // Nobody is left who could keep it.
 Promise::~Promise() {
@@ -43,9 +44,9 @@ bool Promise::withdraw() noexcept {
     return true;
 }
 
-Status OpenPromises::add(Promise &promise, Queue &queue, bool &cancelled) {
+Status OpenPromises::add(Promise &promise, Queue &queue, Queue::Rules rules, bool &cancelled) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (const Status status = queue.promise(); status != NEAR_OK) {
+    if (const Status status = queue.promise(rules); status != NEAR_OK) {
         return status;
     }
     promise.open_ = true;
@@ -67,6 +68,22 @@ bool OpenPromises::take(Promise &promise) noexcept {
     return true;
 }
 
+bool OpenPromises::any() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return first_ != nullptr;
+}
+
+std::vector<Ref<Outlook>> OpenPromises::outlooks() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    std::vector<Ref<Outlook>> all;
+    for (const Promise *promise = first_; promise != nullptr; promise = promise->next_) {
+        if (promise->outlook_) {
+            all.push_back(promise->outlook_);
+        }
+    }
+    return all;
+}
+
 void OpenPromises::unlink(Promise &promise) noexcept {
     (promise.previous_ != nullptr ? promise.previous_->next_ : first_) = promise.next_;
     if (promise.next_ != nullptr) {
@@ -75,7 +92,7 @@ void OpenPromises::unlink(Promise &promise) noexcept {
     promise.open_ = false;
 }
 
-Status Pool::promise(uint32_t node, const Item &item, Ref<Promise> &promise) {
+Status Pool::promise(uint32_t node, const Item &item, Ref<Promise> &promise, Ref<Outlook> outlook) {
     if (forked()) {
         return NEAR_E_FORKED;
     }
@@ -86,7 +103,8 @@ Status Pool::promise(uint32_t node, const Item &item, Ref<Promise> &promise) {
     if (Done ok = ensure_started(); !ok) {
         return ok.error().status;
     }
-    Ref<Promise> made = Ref<Promise>::adopt(new (std::nothrow) Promise(Ref<Pool>::share(this), index, item));
+    Ref<Promise> made =
+        Ref<Promise>::adopt(new (std::nothrow) Promise(Ref<Pool>::share(this), index, item, std::move(outlook)));
     if (!made) {
         return NEAR_E_NOMEM;
     }
@@ -96,7 +114,8 @@ Status Pool::promise(uint32_t node, const Item &item, Ref<Promise> &promise) {
         }
     }
     bool cancelled = false;
-    if (const Status status = open_promises_.add(*made, *queues_[index], cancelled); status != NEAR_OK) {
+    const Queue::Rules rules{true, own_worker() == nullptr};
+    if (const Status status = open_promises_.add(*made, *queues_[index], rules, cancelled); status != NEAR_OK) {
         if (item.group != nullptr) {
             item.group->retract(1);
         }
@@ -120,9 +139,24 @@ void Pool::take_promise_back(std::size_t node) noexcept {
     went_idle();
 }
 
+// Where a callback does not come, nobody else would say so.
+void Pool::look_after_promises() noexcept {
+    const uint64_t now = now_ns();
+    uint64_t last = promises_seen_ns_.load(std::memory_order_relaxed);
+    if (now - last < promise_look_ns || !promises_seen_ns_.compare_exchange_strong(last, now)) {
+        return; // another worker has looked
+    }
+    try {
+        for (const Ref<Outlook> &outlook : open_promises_.outlooks()) {
+            outlook->look();
+        }
+    } catch (const std::bad_alloc &) { // the next look comes
+    }
+}
+
 // Those who find the work wake others for the rest.
-void Pool::break_promises(const Group *group) {
-    const std::size_t count = open_promises_.take_all(group, [this](std::size_t node, const Item &item) {
+void Pool::break_promises(const Group &group) {
+    const std::size_t count = open_promises_.take_all(&group, [this](std::size_t node, const Item &item) {
         queues_[node]->keep(Item{only_discard, item.discard, item.user_data, item.group});
     });
     for (std::size_t i = 0; count != 0 && i < teams_.size(); i++) {

@@ -66,12 +66,12 @@ uint64_t Queue::promises() const {
 }
 
 // The bit is set before the look at the tail: a producer that has not seen it, and reserves after the look, fails.
-Status Queue::promise() {
+Status Queue::promise(Rules rules) {
     const std::lock_guard<std::mutex> lock(mutex_);
     const uint64_t tail = capacity_ != 0 ? tail_.fetch_or(promised_bit, std::memory_order_seq_cst)
                                          : tail_.load(std::memory_order_seq_cst);
     Status status = NEAR_OK;
-    if ((tail & closed_bit) != 0) {
+    if ((tail & closed_bit) != 0 && rules.close) {
         status = NEAR_E_SHUTDOWN;
     } else if (full(tail & ticket_mask, promises() + 1)) {
         status = NEAR_E_AGAIN;

@@ -45,9 +45,8 @@ public:
     // with size(): whoever sees a size of zero afterwards has not seen the store.
     Status push(const Item *items, std::size_t count, Rules rules);
 
-    // Reserves a place and a slot for a task that is stored later: NEAR_OK, NEAR_E_AGAIN, NEAR_E_NOMEM, and, also for
-    // the pool's own tasks, NEAR_E_SHUTDOWN.
-    Status promise();
+    // Reserves a place and a slot for a task that is stored later; obeys the capacity whoever promises.
+    Status promise(Rules rules);
 
     // Stores the task of a promise, as the newest, also when the queue is closed. Allocates nothing, and settles it.
     void keep(const Item &item) noexcept;
@@ -67,7 +66,7 @@ public:
     // Tasks that wait, those being stored included.
     uint64_t size() const;
 
-    // Every push that obeys this and has not reserved its tickets yet is refused, and so is every promise.
+    // Every push and promise that obeys this and has not reserved its place yet is refused.
     void close();
 
     // Tasks that were ever stored; the ticket of the oldest that waits.

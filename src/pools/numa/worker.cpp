@@ -4,6 +4,7 @@
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "pools/numa/foreign_wait.hpp"
 #include "pools/numa/group.hpp"
 #include "pools/numa/pool.hpp"
 
@@ -42,7 +43,9 @@ void forget_in_child() {
 } // namespace
 
 Worker::Worker(Pool &pool, Team &team, uint32_t index)
-    : pool_(pool), team_(team), index_(index), counts_(pool.plan().nodes.size()) {
+    : pool_(pool), team_(team), index_(index), place_(pool.ports().affinity, Ref<PinThread>::adopt(new PinThread),
+                                                      cpus_of_worker(team.plan(), index), Place::Kind::for_good),
+      counts_(pool.plan().nodes.size()) {
     if (pool.options().steal_delay_ns == NEAR_NONE) {
         return; // no task is taken for having waited
     }
@@ -88,16 +91,14 @@ void Worker::start_up() {
     this_pool = &pool_;
     stack_.measure();
     pool_.ports().threads.set_name(format("numa-w%u-%u", team_.plan().node, index_));
-    if (pool_.topology().this_machine()) {
-        enforcement_ = pool_.place_current_thread(team_.plan().cpus);
-    } else {
-        enforcement_ = Enforcement::none(NEAR_REASON_NOT_THIS_MACHINE, "the topology describes another machine");
-    }
-    if (enforcement_.level != NEAR_LEVEL_STRICT && pool_.topology().this_machine()) {
-        log(NEAR_LOG_WARN, "worker %u of node %u: %s", index_, team_.plan().node, enforcement_.text.c_str());
+    place_.thread().begin();
+    pool_.pin_worker(place_);
+    const Enforcement &pinned = place_.first().enforcement;
+    if (pinned.level != NEAR_LEVEL_STRICT && pool_.topology().this_machine()) {
+        log(NEAR_LOG_WARN, "worker %u of node %u: %s", index_, team_.plan().node, pinned.text.c_str());
     }
     deque_.allocate();
-    pool_.worker_ready(enforcement_.level == NEAR_LEVEL_STRICT);
+    pool_.worker_ready(pinned.level == NEAR_LEVEL_STRICT);
     if (pool_.options().thread_start != nullptr) {
         pool_.options().thread_start(team_.plan().node, index_, pool_.options().user_data);
     }
@@ -245,14 +246,25 @@ bool Worker::spin(Found &found, Group *awaited) {
 }
 
 void Worker::sleep(Group *awaited, uint64_t deadline_ns) {
-    if (awaited != nullptr) {
-        awaited->expect_worker();
+    std::optional<ForeignWait> foreign;
+    if (awaited != nullptr && &awaited->pool() != &pool_) {
+        foreign.emplace(*awaited, pool_);
     }
-    const uint64_t deadline = std::min(deadline_ns, watch_victims());
+    if (awaited != nullptr) {
+        awaited->expect_worker(pool_);
+    }
+    const bool looks_after = pool_.awaits_promises();
+    const uint64_t look = looks_after ? deadline_after(Pool::promise_look_ns) : UINT64_MAX;
+    const uint64_t deadline = std::min({deadline_ns, watch_victims(), look});
     pool_.count_sleeper(true);
-    const bool woken = team_.parking().sleep(deadline, [&] { return nothing_to_do(awaited); });
+    const bool woken = team_.parking().sleep(
+        deadline, [&] { return nothing_to_do(awaited) && (looks_after || !pool_.awaits_promises()); });
     pool_.count_sleeper(false);
+    foreign.reset();
     end_watches();
+    if (looks_after) {
+        pool_.look_after_promises();
+    }
     if (woken) {
         WorkerCounts::add(counts_.wakeups, 1);
     }
@@ -370,30 +382,6 @@ Status Worker::call(const Item &item, Frame &frame) {
     }
     frame.has_failure = true;
     return NEAR_E_TASK;
-}
-
-bool Worker::runs_task_of(const Group *group) const {
-    for (const Frame *frame = this_frame; frame != nullptr; frame = frame->outer) {
-        if (frame->group == group) {
-            return true;
-        }
-    }
-    return false;
-}
-
-// What it runs meanwhile lies above the waiting task on the stack, and may wait in its turn. With the stack three
-// quarters full it only waits, and leaves the work to others.
-bool Worker::help_until_done(Group &group, uint64_t deadline_ns) {
-    Found found;
-    while (!group.done() && now_ns() < deadline_ns && this_worker != nullptr) {
-        if (!stack_.has_room()) {
-            return group.wait_here(deadline_ns);
-        }
-        if (find(found) || search(found, &group, deadline_ns) == Search::found) {
-            execute(found);
-        }
-    }
-    return group.done();
 }
 
 } // namespace nearpool::numa

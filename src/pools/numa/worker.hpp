@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/status.hpp"
+#include "machine/place.hpp"
 #include "pools/numa/deque.hpp"
 #include "pools/numa/stack.hpp"
 #include "pools/numa/team.hpp"
@@ -56,7 +57,7 @@ public:
     uint32_t index() const { return index_; }
     Deque &deque() { return deque_; }
     const WorkerCounts &counts() const { return counts_; }
-    const Enforcement &enforcement() const { return enforcement_; }
+    Place &place() { return place_; } // its pin
     pthread_t &thread() { return thread_; }
     static void *entry(void *worker);
 
@@ -68,6 +69,9 @@ public:
 
     // Runs other tasks until the group has no pending ones. False: the deadline has passed.
     bool help_until_done(Group &group, uint64_t deadline_ns);
+
+    // Runs one other task. False: there is none that it may take.
+    bool help_once();
 
 private:
     enum class Search {
@@ -102,7 +106,7 @@ private:
     Team &team_;
     const uint32_t index_;
     pthread_t thread_{};
-    Enforcement enforcement_;
+    Place place_;
     Deque deque_;
     WorkerCounts counts_;
     uint32_t turn_ = 0;

@@ -22,10 +22,13 @@ public:
     void add(Memory *memory) {
         memory->next_gone = first_;
         first_ = memory;
+        bytes_ += memory->range().bytes;
     }
+    std::size_t bytes() const { return bytes_; }
 
 private:
     Memory *first_ = nullptr;
+    std::size_t bytes_ = 0;
 };
 
 } // namespace nearpool::pinned

@@ -3,6 +3,7 @@
 
 #include "base/text.hpp"
 #include "machine/probes.hpp"
+#include "memory/ceiling.hpp"
 
 #include <array>
 
@@ -73,12 +74,22 @@ private:
         case NEAR_PINNED_PLACED:
             return place();
         case NEAR_PINNED_DRIVER_NODE:
-            return make_driver_node(maker_, wish_, steps_);
+            return ask_driver(make_driver_node);
         case NEAR_PINNED_TOUCHED:
             return make_registered(maker_, wish_, NEAR_PINNED_TOUCHED, steps_);
         default:
-            return make_driver(maker_, wish_, steps_);
+            return ask_driver(make_driver);
         }
+    }
+
+    // The driver faults in what it makes: beyond the limit of a control group that kills.
+    Attempt ask_driver(Attempt (*make)(const Maker &, const Wish &, Steps &)) {
+        Ceiling ceiling(maker_.ports.files);
+        const Admission admission(ceiling, wish_.bytes);
+        if (!admission.given()) {
+            return Attempt::failed(ceiling.refusal()->refuses(wish_.bytes, "page-locked"));
+        }
+        return make(maker_, wish_, steps_);
     }
 
     Attempt place() {

@@ -3,8 +3,10 @@
 #include "pools/pinned/ways.hpp"
 
 #include "cuda/current.hpp"
+#include "memory/ceiling.hpp"
 #include "pools/pinned/registration.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 namespace nearpool::pinned {
@@ -82,6 +84,10 @@ Attempt no_region(const Error &error, const Steps &steps) {
                            error.message);
 }
 
+std::size_t bytes_in(const Census &census, std::size_t bytes) {
+    return std::min(bytes, census.present * base_page_bytes());
+}
+
 } // namespace
 
 Done check_chunks(const Gpu &gpu, const char *data, std::size_t bytes, std::size_t chunk_bytes) {
@@ -133,6 +139,13 @@ Result<std::unique_ptr<Memory>> adopt(const Maker &maker, char *data, const Wish
     const Census before = memory->look(maker.site(), data, wish.bytes);
     if (wish.strict && before.near < before.present) {
         return fail(NEAR_E_STRICT, "%s", memory->verdict(*maker.topology, before).text.c_str());
+    }
+    // Registering faults in what is missing; where nobody may look, nothing is taken to be.
+    const std::size_t missing = before.look == Look::not_at_all ? 0 : wish.bytes - bytes_in(before, wish.bytes);
+    Ceiling ceiling(maker.ports.files);
+    const Admission admission(ceiling, missing);
+    if (!admission.given()) {
+        return ceiling.refusal()->refuses(wish.bytes, "page-locked");
     }
     if (Done ok = memory->lock(maker, chunk, steps); !ok) {
         return ok.error();

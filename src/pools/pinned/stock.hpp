@@ -67,7 +67,7 @@ private:
     };
 
     Block *find(const Wish &wish, const Gpu &gpu) noexcept;
-    bool collect(Collect how, stream::Mark::State *worst = nullptr) noexcept;
+    bool collect(Collect how, stream::Mark::State *worst = nullptr, std::size_t *gone_bytes = nullptr) noexcept;
     Block *passed_blocks(Collect how, stream::Mark::State *worst) noexcept;
     void retire(Block *block, Collect how, Gone *gone) noexcept;
     bool give_idle_back(Gone *gone) noexcept;

@@ -40,7 +40,7 @@ Block *Stock::passed_blocks(Collect how, State *worst) noexcept {
 }
 
 // True: something came back.
-bool Stock::collect(Collect how, State *worst) noexcept {
+bool Stock::collect(Collect how, State *worst, std::size_t *gone_bytes) noexcept {
     Gone gone;
     State ignored = State::passed;
     const std::lock_guard<std::mutex> one_asks(asking_);
@@ -56,17 +56,20 @@ bool Stock::collect(Collect how, State *worst) noexcept {
         block->use.marks = nullptr;
         retire(block, how, &gone);
     }
+    if (gone_bytes != nullptr) {
+        *gone_bytes = gone.bytes();
+    }
     return any;
 }
 
 std::size_t Stock::trim(std::size_t keep_bytes) noexcept {
-    collect(Collect::wholly);
+    std::size_t collected = 0;
+    collect(Collect::wholly, nullptr, &collected);
     Gone gone;
     const std::lock_guard<std::mutex> lock(mutex_);
-    const std::size_t before = idle_bytes();
     while (idle_bytes() > keep_bytes && give_idle_back(&gone)) {
     }
-    return before - idle_bytes();
+    return collected + gone.bytes();
 }
 
 void Stock::close(FutexPort &futex) noexcept {

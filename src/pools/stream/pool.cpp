@@ -43,7 +43,7 @@ Pool::Pool(FutexPort &futex, Tickets &tickets, Ref<device::Pool> devices, device
       context_(context), options_(options),
       slot_count_(options.mode == STREAM_POOL_SHARED ? options.max_leases : options.max_streams),
       slots_(std::make_unique<Slot[]>(slot_count_)), free_(slots_.get(), slot_count_),
-      pending_(Ref<Pending>::adopt(new Pending)),
+      pending_(Ref<Pending>::adopt(new Pending(driver_, context_))),
       shared_(options.mode == STREAM_POOL_SHARED ? std::make_unique<Stream[]>(options.max_streams) : nullptr) {}
 
 Pool::~Pool() {
@@ -72,17 +72,22 @@ void Pool::choose_priority(int least, int greatest) {
 }
 
 // The context may go next, and with it what the driver would call back for. It calls back also when the context is
-// lost; what it no longer does when it has gone itself, or somebody has destroyed the context, is discarded.
+// lost; what it no longer does when it has gone itself, or somebody has destroyed the context, is discarded. What it
+// forgets is looked at.
 void Pool::await_continuations() {
     constexpr int most_refusals = 50; // one after the other
+    constexpr uint64_t look_pause_ns = 200 * NEAR_MS;
     std::atomic<uint32_t> word{0};
     int refusals = 0;
+    uint64_t next_look = deadline_after(look_pause_ns);
     for (uint64_t pause = 0; !pending_->empty(); pause = std::min(pause + 5 * NEAR_US, longest_pause_ns)) {
         const CUresult code = Current(driver_, context_).code();
         refusals = code == cuda_success ? 0 : refusals + 1;
         if (code == cuda_error_deinitialized || code == cuda_error_context_is_destroyed || refusals == most_refusals) {
             pending_->abandon();
-            return;
+        } else if (now_ns() >= next_look) {
+            pending_->look_at_all();
+            next_look = deadline_after(look_pause_ns);
         }
         futex_.wait(&word, 0, now_ns() + pause);
     }

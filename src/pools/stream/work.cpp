@@ -127,7 +127,7 @@ Done Pool::then(uint64_t id, std::unique_ptr<Submission> &submission) {
     if (!stream) {
         return stream.error();
     }
-    return pending_->add(driver_, stream.value(), submission);
+    return pending_->add(stream.value(), submission);
 }
 
 } // namespace nearpool::stream

@@ -82,11 +82,12 @@ CUresult create(CUcontext *context, unsigned flags, CUdevice device, unsigned ap
     return result;
 }
 
+/// Also of one that was reset: that releases nothing, and others may release it afterwards.
 CUresult release_primary(Device &device) {
-    if (device.primary == nullptr || device.primary_references == 0) {
+    if (device.primary_references == 0) {
         return cuda_error_invalid_context;
     }
-    if (--device.primary_references == 0) {
+    if (--device.primary_references == 0 && device.primary != nullptr) {
         destroy_context(*device.primary);
         device.primary = nullptr;
     }
@@ -151,7 +152,6 @@ CUresult cuDevicePrimaryCtxReset_v2(CUdevice device) {
     if (on.primary != nullptr) {
         destroy_context(*on.primary);
         on.primary = nullptr;
-        on.primary_references = 0;
     }
     return cuda_success;
 }

@@ -19,7 +19,7 @@ Pin *taken(Result<std::unique_ptr<Pin>> made) {
     return made ? made.take().release() : nullptr;
 }
 
-const Enforcement &achieved(const Pin *pin) {
+Enforcement achieved(Pin *pin) {
     return pin->report().enforcement;
 }
 
@@ -207,8 +207,9 @@ TEST(ScopedPin, N32ASoftPinThatIsRefusedIsVisible) {
         EXPECT_EQ(achieved(pin).level, NEAR_LEVEL_BEST_EFFORT);
         EXPECT_NE(achieved(pin).reason, NEAR_REASON_NONE);
         EXPECT_FALSE(achieved(pin).text.empty());
+        const uint64_t sets = world.failing.calls(Call::affinity_set);
         EXPECT_TRUE(Pin::release(pin));
-        EXPECT_EQ(world.failing.calls(Call::affinity_set), 1U);
+        EXPECT_EQ(world.failing.calls(Call::affinity_set), sets);
     }
 }
 

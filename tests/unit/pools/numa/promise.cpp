@@ -99,7 +99,7 @@ TEST_F(PromiseTest, WithdrawnItEndsTheWaitOfItsGroupAndCostsNoMemory) {
     group->drop();
     Queue queue(0);
     for (int i = 0; i < 10000; i++) {
-        ASSERT_EQ(queue.promise(), NEAR_OK);
+        ASSERT_EQ(queue.promise({}), NEAR_OK);
         queue.take_back();
     }
     EXPECT_EQ(queue.segment_count(), 1U);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What becomes of promises when their pool ends, when the process forks, and when everybody decides at once.
+// What becomes of promises when their pool ends, and when the process forks.
 #include "pools/numa/promise.hpp"
 
 #include "unit/pools/numa/promise_support.hpp"
 
 #include <array>
-#include <functional>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
@@ -13,15 +12,9 @@
 namespace nearpool::numa {
 namespace {
 
-#if defined(__SANITIZE_THREAD__)
-constexpr int slowness = 5;
-#else
-constexpr int slowness = 1;
-#endif
-
 using PromiseEndTest = PromiseTest;
 
-TEST_F(PromiseEndTest, ShutdownDiscardsWhatIsOpen) {
+TEST_F(PromiseEndTest, ShutdownWaitsForWhatIsOpen) {
     Ref<Pool> pool = create();
     auto *group = new Group(pool);
     std::array<Task, 100> tasks;
@@ -30,86 +23,126 @@ TEST_F(PromiseEndTest, ShutdownDiscardsWhatIsOpen) {
         const auto number = static_cast<uint32_t>(promises.size());
         promises.push_back(promise(*pool, task, number % 4, number % 2 == 0 ? group : nullptr));
     }
-    promises[7]->keep();
     uint64_t left = 77;
+    const Done early = pool->shutdown(0, &left);
+    ASSERT_FALSE(early);
+    EXPECT_EQ(early.error().status, NEAR_E_TIMEOUT);
+    EXPECT_EQ(left, 100U);
+    std::thread decider([&] {
+        for (std::size_t i = 0; i < promises.size(); i++) {
+            EXPECT_TRUE(i % 10 == 3 ? promises[i]->break_off() : promises[i]->keep());
+        }
+    });
     const Done done = pool->shutdown(long_enough_ns, &left);
     EXPECT_TRUE(done) << done.error().message;
     EXPECT_EQ(left, 0U);
+    decider.join();
     for (std::size_t i = 0; i < tasks.size(); i++) {
-        EXPECT_EQ(i == 7 ? tasks[i].ran : tasks[i].discarded, 1);
+        EXPECT_EQ(i % 10 == 3 ? tasks[i].discarded : tasks[i].ran, 1);
         EXPECT_EQ(tasks[i].node, i % 4) << "not on a worker of its node";
-        EXPECT_FALSE(promises[i]->keep());
-        EXPECT_FALSE(promises[i]->break_off());
         EXPECT_TRUE(tasks[i].once());
     }
-    EXPECT_EQ(group->counts().discarded, 50U);
-    EXPECT_EQ(group->wait(0).error().status, NEAR_E_CANCELLED);
+    EXPECT_TRUE(group->wait(0));
     group->drop();
-    expect_counts(*pool, 1, 99);
+    expect_counts(*pool, 90, 10);
     EXPECT_EQ(pool->promise(0, tasks[0].item(), promises[0]), NEAR_E_SHUTDOWN);
     end(std::move(pool));
 }
 
-struct Gate {
-    std::atomic<bool> reached{false};
-    std::atomic<bool> open{false};
-    std::function<void()> then = [] {};
+// The way out where what is waited for will not come.
+TEST_F(PromiseEndTest, AGroupThatIsCancelledEndsAShutdownThatWaits) {
+    Ref<Pool> pool = create();
+    auto *group = new Group(pool);
+    Task task;
+    const Ref<Promise> promise = this->promise(*pool, task, 0, group);
+    EXPECT_FALSE(pool->shutdown(0, nullptr));
+    EXPECT_EQ(task.discarded, 0);
+    group->cancel();
+    end(pool);
+    EXPECT_EQ(task.discarded, 1);
+    EXPECT_EQ(group->wait(0).error().status, NEAR_E_CANCELLED);
+    group->drop();
+}
 
-    static near_status run(void *user_data) {
-        auto *gate = static_cast<Gate *>(user_data);
-        gate->reached = true;
-        while (!gate->open) {
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+TEST_F(PromiseEndTest, WhatIsTakenBackEndsAShutdownThatWaits) {
+    Ref<Pool> pool = create();
+    Task task;
+    const Ref<Promise> promise = this->promise(*pool, task, 0);
+    EXPECT_FALSE(pool->shutdown(0, nullptr));
+    EXPECT_TRUE(promise->withdraw());
+    end(std::move(pool));
+    EXPECT_EQ(task.ran + task.discarded, 0);
+}
+
+// Who is asked what has become of it keeps it the third time.
+class ThirdTime final : public Outlook {
+public:
+    void look() noexcept override {
+        if (++looks == 3) {
+            promise->keep();
         }
-        gate->then();
-        return NEAR_OK;
     }
-    void block(Pool &pool, uint32_t node) {
-        const Item item{run, nullptr, this, nullptr};
-        ASSERT_EQ(pool.submit(node, &item, 1, nullptr), NEAR_OK);
-        ASSERT_TRUE(eventually([&] { return reached.load(); }));
-    }
+    std::atomic<int> looks{0};
+    Ref<Promise> promise;
 };
 
-// Shutdown is called again until it ends; a promise made meanwhile would have nobody to break it.
-TEST_F(PromiseEndTest, AShutdownThatTimesOutCountsWhatIsLeftAndRefusesItsTasksPromises) {
+TEST_F(PromiseEndTest, IdleWorkersOfAPoolThatIsShutDownLookAfterIt) {
+    const Ref<ThirdTime> outlook = Ref<ThirdTime>::adopt(new ThirdTime);
+    Ref<Pool> pool = create();
+    Task task;
+    ASSERT_EQ(pool->promise(2, task.item(), outlook->promise, Ref<Outlook>::share(outlook.get())), NEAR_OK);
+    std::this_thread::sleep_for(std::chrono::nanoseconds(a_moment_ns));
+    EXPECT_EQ(outlook->looks, 0) << "nobody looks while it may come by itself";
+    end(std::move(pool));
+    EXPECT_EQ(task.ran, 1);
+    EXPECT_EQ(outlook->looks, 3);
+    outlook->promise = {};
+}
+
+TEST_F(PromiseEndTest, TasksThatRunWhileThePoolDrainsMayPromise) {
     Ref<Pool> pool = create();
     Task task;
     Task late;
     Gate gate;
-    Status refused = NEAR_OK;
-    Ref<Promise> none;
-    gate.then = [&] { refused = pool->promise(1, late.item(), none); };
+    Status accepted = NEAR_E_INTERNAL;
+    Ref<Promise> promised;
+    gate.then = [&] { accepted = pool->promise(1, late.item(), promised); };
     gate.block(*pool, 0);
     const Ref<Promise> promise = this->promise(*pool, task, 0);
     uint64_t left = 77;
     EXPECT_FALSE(pool->shutdown(0, &left));
-    EXPECT_EQ(left, 2U) << "the task that runs and the one to be discarded";
-    EXPECT_EQ(task.discarded, 0) << "not by a worker of its node, for that is busy";
-    EXPECT_FALSE(promise->keep());
+    EXPECT_EQ(left, 2U) << "the task that runs and the one to come";
+    EXPECT_TRUE(promise->keep());
     gate.open = true;
+    EXPECT_TRUE(eventually([&] { return task.ran == 1; }));
+    EXPECT_EQ(accepted, NEAR_OK);
+    EXPECT_FALSE(pool->shutdown(0, &left));
+    EXPECT_EQ(left, 1U);
+    EXPECT_TRUE(promised->keep());
     EXPECT_TRUE(pool->shutdown(long_enough_ns, &left));
     EXPECT_EQ(left, 0U);
-    EXPECT_EQ(refused, NEAR_E_SHUTDOWN);
-    EXPECT_FALSE(none);
-    EXPECT_EQ(task.discarded, 1);
-    EXPECT_EQ(late.ran + late.discarded, 0);
-    expect_counts(*pool, 1, 1);
+    EXPECT_EQ(late.ran, 1);
+    expect_counts(*pool, 3, 0);
 }
 
-TEST_F(PromiseEndTest, DestroyDiscardsWhatIsOpenAndAPromiseMayOutliveIt) {
+TEST_F(PromiseEndTest, DestroyWaitsForWhatIsOpenAndAPromiseMayOutliveIt) {
     Task task;
-    Task forgotten;
     Ref<Promise> outlives;
     {
         Ref<Pool> pool = create();
         outlives = promise(*pool, task, 1);
-        const Ref<Promise> goes = promise(*pool, forgotten, 2);
-        pool.detach()->destroy();
-        EXPECT_EQ(forgotten.discarded, 1);
+        std::atomic<bool> destroyed{false};
+        std::thread destroyer([&] {
+            pool.detach()->destroy();
+            destroyed = true;
+        });
+        std::this_thread::sleep_for(std::chrono::nanoseconds(a_moment_ns));
+        EXPECT_FALSE(destroyed);
+        EXPECT_TRUE(outlives->keep());
+        destroyer.join();
     }
     EXPECT_EQ(ports_.held(), fakes::Held{}) << "a promise keeps no thread";
-    EXPECT_EQ(task.discarded, 1);
+    EXPECT_EQ(task.ran, 1);
     EXPECT_EQ(task.node, 1U);
     EXPECT_FALSE(outlives->keep());
     EXPECT_FALSE(outlives->break_off());
@@ -117,23 +150,21 @@ TEST_F(PromiseEndTest, DestroyDiscardsWhatIsOpenAndAPromiseMayOutliveIt) {
     EXPECT_TRUE(task.once());
 }
 
-TEST_F(PromiseEndTest, DestroyFromATaskDiscardsWhatIsOpen) {
+// Nobody waits then: the last worker ends the pool, and those who sleep look after what is open.
+TEST_F(PromiseEndTest, DestroyFromATaskLeavesWhatIsOpenToTheWorkers) {
+    const Ref<ThirdTime> outlook = Ref<ThirdTime>::adopt(new ThirdTime);
     Task task;
-    Task after;
     Gate gate;
     Ref<Pool> pool = create();
-    gate.then = [&] {
-        pool.detach()->destroy();
-        after.ran++;
-    };
-    const Ref<Promise> promise = this->promise(*pool, task, 0);
+    gate.then = [&] { pool.detach()->destroy(); };
+    ASSERT_EQ(pool->promise(0, task.item(), outlook->promise, Ref<Outlook>::share(outlook.get())), NEAR_OK);
     gate.block(*pool, 0);
     gate.open = true;
-    EXPECT_TRUE(eventually([&] { return task.discarded == 1; }));
-    EXPECT_EQ(after.ran, 1) << "by another thread than the worker that destroyed";
-    EXPECT_FALSE(promise->keep());
     EXPECT_TRUE(eventually([&] { return ports_.held() == fakes::Held{}; })) << "threads are left";
+    EXPECT_EQ(outlook->looks, 3);
+    EXPECT_EQ(task.ran, 1);
     EXPECT_TRUE(task.once());
+    outlook->promise = {};
 }
 
 // In the child the pool has no threads, and its locks may be held for ever.
@@ -164,184 +195,6 @@ TEST_F(PromiseEndTest, InAChildNothingHappens) {
     EXPECT_TRUE(pool->wait_idle(long_enough_ns));
     EXPECT_EQ(tasks[0].ran, 1);
     EXPECT_EQ(tasks[1].discarded, 1);
-    end(std::move(pool));
-}
-
-// Runs the same thing in several threads that start together.
-void together(const std::vector<std::function<void()>> &bodies) {
-    std::atomic<std::size_t> ready{0};
-    std::vector<std::thread> threads;
-    for (const std::function<void()> &body : bodies) {
-        threads.emplace_back([&] {
-            for (ready++; ready < bodies.size();) {
-                std::this_thread::yield();
-            }
-            body();
-        });
-    }
-    for (std::thread &thread : threads) {
-        thread.join();
-    }
-}
-
-TEST_F(PromiseEndTest, OfThoseWhoDecideAtOnceOneDoes) {
-    constexpr std::size_t count = 5000;
-    PoolOptions how = options();
-    how.queue_capacity = count; // so that every promise changes the two numbers that a bounded queue counts
-    how.request.steal_policy = NUMA_POOL_STEAL_ANY;
-    Ref<Pool> pool = create(how);
-    auto *group = new Group(pool);
-    for (int round = 0; round < 10 / slowness; round++) {
-        std::vector<Task> tasks(count);
-        std::vector<Ref<Promise>> promises;
-        for (Task &task : tasks) {
-            promises.push_back(promise(*pool, task, static_cast<uint32_t>(promises.size()) % 4, group));
-        }
-        std::vector<int> kept(count);
-        std::vector<int> broken(count);
-        std::vector<int> kept_again(count);
-        std::vector<Ref<Promise>> own = promises;
-        together({[&] {
-                      for (std::size_t i = 0; i < count; i++) {
-                          kept[i] = promises[i]->keep();
-                      }
-                  },
-                  [&] {
-                      for (std::size_t i = count; i-- > 0;) {
-                          broken[i] = promises[i]->break_off();
-                      }
-                  },
-                  [&] {
-                      for (std::size_t i = 0; i < count; i++) {
-                          kept_again[i] = own[i]->keep();
-                          own[i] = {};
-                      }
-                  }});
-        const Status ended = group->wait(long_enough_ns).error().status;
-        ASSERT_TRUE(ended == NEAR_OK || ended == NEAR_E_CANCELLED) << status_text(ended);
-        for (std::size_t i = 0; i < count; i++) {
-            ASSERT_EQ(kept[i] + broken[i] + kept_again[i], 1);
-            ASSERT_EQ(tasks[i].discarded, broken[i]);
-            ASSERT_EQ(tasks[i].ran, kept[i] + kept_again[i]);
-        }
-    }
-    EXPECT_EQ(group->counts().accepted, uint64_t{10 / slowness} * count);
-    group->drop();
-    end(std::move(pool));
-}
-
-// So that what is raced with is met at another point in each round.
-void wait_turns(int count) {
-    for (int i = 0; i < count; i++) {
-        std::this_thread::yield();
-    }
-}
-
-// A thread promises until it is refused, others decide, and the pool ends meanwhile.
-class EndRace {
-public:
-    EndRace(Ref<Pool> pool, uint32_t nodes, Group *group) : pool_(std::move(pool)), nodes_(nodes), group_(group) {}
-
-    void promise() {
-        Status status = NEAR_OK;
-        for (std::size_t i = 0; i < tasks_.size() && status == NEAR_OK; i++) {
-            status = pool_->promise(static_cast<uint32_t>(i) % nodes_, tasks_[i].item(group_), promises_[i]);
-            accepted_ += status == NEAR_OK ? 1 : 0;
-        }
-        EXPECT_TRUE(status == NEAR_OK || status == NEAR_E_SHUTDOWN || status == NEAR_E_BUSY) << status_text(status);
-        done_ = true;
-    }
-    void decide(bool keep) {
-        for (std::size_t i = keep ? 0 : 1; !done_ || i < accepted_; i += 3) { // every third is left open
-            while (i >= accepted_ && !done_) {
-                std::this_thread::yield();
-            }
-            if (i >= accepted_) {
-                break;
-            }
-            if (keep) {
-                promises_[i]->keep();
-            } else if (i % 2 == 0) {
-                promises_[i]->break_off();
-            } else if (i % 4 == 1) {
-                withdrawn_[i] = promises_[i]->withdraw();
-            } else {
-                promises_[i] = {};
-            }
-        }
-    }
-    void expect_each_once(Pool &pool, uint64_t others_ran) const {
-        uint64_t ran = others_ran;
-        uint64_t discarded = 0;
-        for (std::size_t i = 0; i < tasks_.size(); i++) {
-            ASSERT_EQ(tasks_[i].ran + tasks_[i].discarded, i < accepted_ && !withdrawn_[i] ? 1 : 0) << "task " << i;
-            ran += static_cast<uint64_t>(tasks_[i].ran);
-            discarded += static_cast<uint64_t>(tasks_[i].discarded);
-        }
-        const numa_pool_counts counts = pool.counts(std::nullopt);
-        EXPECT_EQ(counts.accepted, ran + discarded);
-        EXPECT_EQ(counts.run_local + counts.run_remote, ran);
-        EXPECT_EQ(counts.discarded, discarded);
-    }
-
-private:
-    const Ref<Pool> pool_;
-    const uint32_t nodes_;
-    Group *const group_;
-    std::array<Task, 60> tasks_;
-    std::array<Ref<Promise>, 60> promises_;
-    std::array<bool, 60> withdrawn_{};
-    std::atomic<std::size_t> accepted_{0};
-    std::atomic<bool> done_{false};
-};
-
-TEST_F(PromiseEndTest, RacesWithTheEndOfThePool) {
-    for (int round = 0; round < 1500 / slowness; round++) {
-        Ref<Pool> pool = create();
-        EndRace race(pool, 4, nullptr);
-        Pool &alive = *pool;
-        Pool *handle = Ref<Pool>(pool).detach();
-        Gate gate;
-        gate.open = true;
-        gate.then = [&] { handle->destroy(); };
-        together({[&] { race.promise(); }, [&] { race.decide(true); }, [&] { race.decide(false); },
-                  [&] {
-                      wait_turns(round % 50);
-                      if (round % 3 == 0) {
-                          uint64_t left = 77;
-                          EXPECT_TRUE(handle->shutdown(long_enough_ns, &left));
-                          EXPECT_EQ(left, 0U);
-                          handle->release();
-                      } else if (round % 3 == 1) {
-                          handle->destroy();
-                      } else {
-                          gate.block(alive, 3);
-                      }
-                  }});
-        ASSERT_TRUE(eventually([&] { return ports_.held() == fakes::Held{}; })) << "threads are left";
-        race.expect_each_once(alive, round % 3 == 2 ? 1 : 0);
-        if (HasFailure()) {
-            break;
-        }
-    }
-}
-
-TEST_F(PromiseEndTest, RacesWithTheCancelOfItsGroup) {
-    Ref<Pool> pool = create();
-    for (int round = 0; round < 1500 / slowness; round++) {
-        auto *group = new Group(pool);
-        EndRace race(pool, 4, group);
-        together({[&] { race.promise(); }, [&] { race.decide(true); }, [&] { race.decide(false); },
-                  [&] {
-                      wait_turns(round % 50);
-                      group->cancel();
-                  }});
-        ASSERT_NE(group->wait(long_enough_ns).error().status, NEAR_E_TIMEOUT) << "a promise was left open";
-        const numa_pool_group_counts counts = group->counts();
-        EXPECT_EQ(counts.accepted, counts.run + counts.discarded);
-        group->drop();
-    }
-    EXPECT_TRUE(pool->wait_idle(long_enough_ns));
     end(std::move(pool));
 }
 

@@ -13,6 +13,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <thread>
 
 namespace nearpool::numa {
@@ -45,6 +46,28 @@ struct Task {
 
 using nearpool_test::eventually;
 using nearpool_test::long_enough_ns;
+
+// A task that stays until it is let go.
+struct Gate {
+    std::atomic<bool> reached{false};
+    std::atomic<bool> open{false};
+    std::function<void()> then = [] {};
+
+    static near_status run(void *user_data) {
+        auto *gate = static_cast<Gate *>(user_data);
+        gate->reached = true;
+        while (!gate->open) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+        gate->then();
+        return NEAR_OK;
+    }
+    void block(Pool &pool, uint32_t node) {
+        const Item item{run, nullptr, this, nullptr};
+        ASSERT_EQ(pool.submit(node, &item, 1, nullptr), NEAR_OK);
+        ASSERT_TRUE(eventually([&] { return reached.load(); }));
+    }
+};
 
 // Four nodes in two packages, a worker on each, that do not steal.
 class PromiseTest : public ::testing::Test {

@@ -91,13 +91,13 @@ TEST(Queue, APromiseHoldsAPlaceAndIsStoredWhenItIsKept) {
     Queue queue(3);
     const Item early = numbered(1);
     const Item late = numbered(2);
-    ASSERT_EQ(queue.promise(), NEAR_OK);
+    ASSERT_EQ(queue.promise({}), NEAR_OK);
     EXPECT_EQ(queue.size(), 0U) << "there is nothing to take";
     EXPECT_EQ(queue.accepted(), 1U);
     ASSERT_EQ(queue.push(&early, 1, {}), NEAR_OK);
-    ASSERT_EQ(queue.promise(), NEAR_OK);
+    ASSERT_EQ(queue.promise({}), NEAR_OK);
     EXPECT_EQ(queue.push(&early, 1, {}), NEAR_E_AGAIN);
-    EXPECT_EQ(queue.promise(), NEAR_E_AGAIN);
+    EXPECT_EQ(queue.promise({}), NEAR_E_AGAIN);
     queue.keep(late);
     EXPECT_EQ(queue.push(&early, 1, {}), NEAR_E_AGAIN) << "its place has its task";
     Item item;
@@ -114,9 +114,9 @@ TEST(Queue, APromiseHoldsAPlaceAndIsStoredWhenItIsKept) {
 
 TEST(Queue, RefusesPromisesAfterCloseAndStoresThoseItGave) {
     Queue queue(0);
-    ASSERT_EQ(queue.promise(), NEAR_OK);
+    ASSERT_EQ(queue.promise({}), NEAR_OK);
     queue.close();
-    EXPECT_EQ(queue.promise(), NEAR_E_SHUTDOWN);
+    EXPECT_EQ(queue.promise({}), NEAR_E_SHUTDOWN);
     EXPECT_EQ(queue.accepted(), 1U);
     queue.keep(numbered(7));
     EXPECT_EQ(queue.size(), 1U);
@@ -130,7 +130,7 @@ TEST(Queue, StoresWhatWasPromisedWithoutMemory) {
     constexpr uintptr_t promised = 1000;
     Queue queue(0);
     for (uintptr_t i = 0; i < promised; i++) {
-        ASSERT_EQ(queue.promise(), NEAR_OK);
+        ASSERT_EQ(queue.promise({}), NEAR_OK);
     }
     EXPECT_LE(queue.segment_count(), 5U) << "promises share segments";
     const Item other = numbered(promised);
@@ -144,7 +144,7 @@ TEST(Queue, StoresWhatWasPromisedWithoutMemory) {
         }
         queue.keep(numbered(i));
     }
-    const Status no_more = queue.promise();
+    const Status no_more = queue.promise({});
     nearpool_test::limit_allocations(before);
     EXPECT_EQ(refused, NEAR_E_NOMEM);
     EXPECT_TRUE(no_more == NEAR_OK || no_more == NEAR_E_NOMEM);
@@ -162,7 +162,7 @@ TEST(Queue, APromiseWithoutMemoryLeavesNothing) {
     Queue queue(5);
     EXPECT_GT(nearpool_test::call_until_memory_suffices([&] {
                   EXPECT_EQ(queue.accepted(), 0U);
-                  return queue.promise();
+                  return queue.promise({});
               }),
               0U);
     const std::vector<Item> four(4, numbered(1));
@@ -228,7 +228,7 @@ public:
     void promise(uintptr_t first) {
         for (uintptr_t i = 0; i < each_;) {
             uintptr_t promised = 0;
-            while (promised < 1 + i % 7 && i + promised < each_ && queue_.promise() == NEAR_OK) {
+            while (promised < 1 + i % 7 && i + promised < each_ && queue_.promise({}) == NEAR_OK) {
                 promised++;
             }
             for (; promised > 0; promised--, i++) {
