@@ -3,7 +3,6 @@
 
 #include "machine/pin.hpp"
 
-#include <memory>
 #include <mutex>
 #include <utility>
 

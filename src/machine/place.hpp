@@ -35,7 +35,6 @@ public:
     Place(const Place &) = delete;
     Place &operator=(const Place &) = delete;
 
-    const NumberSet &cpus() const { return cpus_; }
     PinThread &thread() const { return *thread_; }
 
     // The thread itself, once: pins it to the CPUs, and looks. `granted` is what the place is worth while the thread

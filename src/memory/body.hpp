@@ -51,6 +51,10 @@ struct Region::Body {
 
     bool charged() const { return mapping.takes_policy() && !mapping.pool_pages(); } // to the control groups
     std::size_t missing_bytes() const;                                               // of pages that are not in
+    // What faulting all in may take: looked at only where there is not room for the whole.
+    std::size_t bytes_to_come(const Ceiling::Room &room) const {
+        return room.bytes < mapping.bytes() ? missing_bytes() : mapping.bytes();
+    }
 
     // Faults all pages in, under a binding that is not firm.
     Done fault(int32_t how);

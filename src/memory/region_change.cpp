@@ -279,7 +279,7 @@ Done Region::lock(uint32_t lock) {
     std::optional<Admission> admission; // mlock() faults in what is missing
     if (lock == 1 && body_->charged() && is_due(mapping.bytes())) {
         ceiling.emplace(body_->ports.files);
-        if (!admission.emplace(*ceiling, body_->missing_bytes()).given()) {
+        if (!admission.emplace(*ceiling, body_->bytes_to_come(ceiling->room())).given()) {
             return ceiling->refusal()->refuses(mapping.bytes(), "locked");
         }
     }

@@ -156,7 +156,7 @@ void Pool::look_after_promises() noexcept {
 
 // Those who find the work wake others for the rest.
 void Pool::break_promises(const Group &group) {
-    const std::size_t count = open_promises_.take_all(&group, [this](std::size_t node, const Item &item) {
+    const std::size_t count = open_promises_.take_all(group, [this](std::size_t node, const Item &item) {
         queues_[node]->keep(Item{only_discard, item.discard, item.user_data, item.group});
     });
     for (std::size_t i = 0; count != 0 && i < teams_.size(); i++) {

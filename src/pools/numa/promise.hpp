@@ -69,12 +69,12 @@ public:
 
     // Takes those of a group, and calls give(node, item) for each, under the lock: a promise may go once it is taken.
     // How many there were.
-    template <class Give> std::size_t take_all(const Group *group, Give &&give) {
+    template <class Give> std::size_t take_all(const Group &group, Give &&give) {
         const std::lock_guard<std::mutex> lock(mutex_);
         std::size_t count = 0;
         for (Promise *promise = first_; promise != nullptr;) {
             Promise *next = promise->next_;
-            if (promise->item_.group == group) {
+            if (promise->item_.group == &group) {
                 unlink(*promise);
                 give(promise->node_, promise->item_);
                 count++;
