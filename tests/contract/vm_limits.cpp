@@ -9,19 +9,6 @@ namespace {
 
 constexpr std::size_t mib = std::size_t{1} << 20;
 
-near_status make(std::size_t bytes, uint32_t strict, int32_t pages, near_region **region, near_error *error) {
-    const uint32_t node = 1;
-    near_region_options options{};
-    options.struct_size = sizeof options;
-    options.policy = NEAR_POLICY_BIND;
-    options.nodes = &node;
-    options.node_count = 1;
-    options.strict = strict;
-    options.pages = pages;
-    options.prefault = NEAR_PREFAULT_ON_NODE;
-    return near_region_create(nullptr, bytes, &options, region, error);
-}
-
 ALONE_TEST(VmLimits, MemoryBeyondTheGroupsLimitIsRefusedAndKillsNobody) {
     NEEDS_MACHINE("four-nodes");
     ControlGroup group;
@@ -30,12 +17,12 @@ ALONE_TEST(VmLimits, MemoryBeyondTheGroupsLimitIsRefusedAndKillsNobody) {
         for (const int32_t pages : {NEAR_PAGES_BASE, NEAR_PAGES_TRANSPARENT}) {
             near_region *region = nullptr;
             Error error;
-            EXPECT_EQ(make(96 * mib, strict, pages, &region, &error), NEAR_E_NOMEM) << error.message;
+            EXPECT_EQ(create_region(1, 96 * mib, strict, pages, &region, &error), NEAR_E_NOMEM) << error.message;
             EXPECT_TRUE(error.says("/memory.max")) << error.message;
-            ASSERT_EQ(make(40 * mib, strict, pages, &region, &error), NEAR_OK) << error.message;
+            ASSERT_EQ(create_region(1, 40 * mib, strict, pages, &region, &error), NEAR_OK) << error.message;
             std::memset(near_region_data(region), 1, 40 * mib);
             near_region *more = nullptr;
-            EXPECT_EQ(make(40 * mib, strict, pages, &more, &error), NEAR_E_NOMEM) << error.message;
+            EXPECT_EQ(create_region(1, 40 * mib, strict, pages, &more, &error), NEAR_E_NOMEM) << error.message;
             EXPECT_EQ(near_region_prefault(region, NEAR_PREFAULT_ON_NODE, &error), NEAR_OK) << error.message;
             near_region_destroy(region);
         }
@@ -51,7 +38,7 @@ ALONE_TEST(VmLimits, SmallRegionsOneAfterTheOtherAreRefusedToo) {
     Error error;
     while (status == NEAR_OK && regions.size() < 1000) {
         near_region *region = nullptr;
-        status = make(64 << 10, 0, NEAR_PAGES_BASE, &region, &error);
+        status = create_region(1, 64 << 10, 0, NEAR_PAGES_BASE, &region, &error);
         if (status == NEAR_OK) {
             regions.push_back(region);
         }
@@ -70,9 +57,9 @@ ALONE_TEST(VmLimits, HugePagesBeyondTheGroupsLimitAreOtherPagesOrAnError) {
     ASSERT_TRUE(group.set("hugetlb.2MB.max", "4M") && group.enter()) << "no limit of what is reserved";
     near_region *region = nullptr;
     Error error;
-    EXPECT_EQ(make(16 * mib, 1, NEAR_PAGES_2M, &region, &error), NEAR_E_STRICT) << error.message;
+    EXPECT_EQ(create_region(1, 16 * mib, 1, NEAR_PAGES_2M, &region, &error), NEAR_E_STRICT) << error.message;
     EXPECT_TRUE(error.says("hugetlb.2MB.max")) << error.message;
-    ASSERT_EQ(make(16 * mib, 0, NEAR_PAGES_2M, &region, &error), NEAR_OK) << error.message;
+    ASSERT_EQ(create_region(1, 16 * mib, 0, NEAR_PAGES_2M, &region, &error), NEAR_OK) << error.message;
     std::memset(near_region_data(region), 1, 16 * mib);
     near_placement placement{};
     placement.struct_size = sizeof placement;
@@ -80,7 +67,7 @@ ALONE_TEST(VmLimits, HugePagesBeyondTheGroupsLimitAreOtherPagesOrAnError) {
     EXPECT_NE(placement.pages, NEAR_PAGES_2M);
     EXPECT_EQ(placement.pages_reason, NEAR_REASON_LIMIT);
     near_region_destroy(region);
-    ASSERT_EQ(make(4 * mib, 1, NEAR_PAGES_2M, &region, &error), NEAR_OK) << error.message;
+    ASSERT_EQ(create_region(1, 4 * mib, 1, NEAR_PAGES_2M, &region, &error), NEAR_OK) << error.message;
     std::memset(near_region_data(region), 1, 4 * mib);
     near_region_destroy(region);
     EXPECT_TRUE(write_file("/sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages", "0"));

@@ -183,17 +183,6 @@ ALONE_TEST(VmControlGroup, AStrictPoolWithoutAListTakesTheAllowedNodes) {
     EXPECT_EQ(seen_by(pool, 2).first, std::set<uint32_t>{2});
 }
 
-near_status create_region(uint32_t node, uint32_t strict, near_region **region, near_error *error) {
-    near_region_options options{};
-    options.struct_size = sizeof options;
-    options.policy = NEAR_POLICY_BIND;
-    options.nodes = &node;
-    options.node_count = 1;
-    options.strict = strict;
-    options.prefault = NEAR_PREFAULT_ON_NODE;
-    return near_region_create(nullptr, 1 << 20, &options, region, error);
-}
-
 // Nodes 1 and 2 are left: 0 and 3 exist, so strict mode says NOT_ALLOWED and not NO_NODE.
 ALONE_TEST(VmControlGroup, StrictMemoryAndPinsOutsideTheCpusetAreNotAllowed) {
     NEEDS_MACHINE("four-nodes");
@@ -202,9 +191,10 @@ ALONE_TEST(VmControlGroup, StrictMemoryAndPinsOutsideTheCpusetAreNotAllowed) {
     const uint32_t outside = 3;
     near_region *region = nullptr;
     Error error;
-    EXPECT_EQ(create_region(outside, 1, &region, &error), NEAR_E_NOT_ALLOWED) << error.message;
+    EXPECT_EQ(create_region(outside, 1 << 20, 1, NEAR_PAGES_DEFAULT, &region, &error), NEAR_E_NOT_ALLOWED)
+        << error.message;
     EXPECT_TRUE(error.says("near_region_create: ") && error.says("3")) << error.message;
-    ASSERT_EQ(create_region(1, 1, &region, &error), NEAR_OK) << error.message;
+    ASSERT_EQ(create_region(1, 1 << 20, 1, NEAR_PAGES_DEFAULT, &region, &error), NEAR_OK) << error.message;
     EXPECT_EQ(near_region_rebind(region, NEAR_POLICY_BIND, &outside, 1, 1, &error), NEAR_E_NOT_ALLOWED)
         << error.message;
     std::size_t moved = 77;

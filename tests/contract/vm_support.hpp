@@ -33,6 +33,20 @@ inline std::pair<std::set<uint32_t>, std::set<uint32_t>> seen_by(numa_pool *pool
     return seen;
 }
 
+// Bound to a node, and faulted in there.
+inline near_status create_region(uint32_t node, std::size_t bytes, uint32_t strict, int32_t pages, near_region **region,
+                                 near_error *error) {
+    near_region_options options{};
+    options.struct_size = sizeof options;
+    options.policy = NEAR_POLICY_BIND;
+    options.nodes = &node;
+    options.node_count = 1;
+    options.strict = strict;
+    options.pages = pages;
+    options.prefault = NEAR_PREFAULT_ON_NODE;
+    return near_region_create(nullptr, bytes, &options, region, error);
+}
+
 inline bool write_file(const std::string &path, const std::string &text) {
     std::ofstream out(path);
     out << text;

@@ -4,6 +4,8 @@
 #include "contract/vm_support.hpp"
 #include "gpu/vm_pinned.hpp"
 
+#include <sys/mman.h>
+
 using namespace nearpool_gpu;
 using namespace nearpool_test;
 
@@ -34,6 +36,25 @@ ALONE_TEST(VmPinnedLimit, WhatIsIdleMakesRoomBelowTheLimitOfTheGroup) {
             EXPECT_TRUE(error.says("/memory.max")) << error.message;
         }
     }
+}
+
+// Registering faults in what is not in yet.
+ALONE_TEST(VmPinnedLimit, WhatIsAdoptedAndNotInYetCountsToo) {
+    NEEDS_MACHINE("four-nodes");
+    const OwnDriver own(vm_gpus());
+    const Devices devices;
+    const Pool workers(1);
+    ControlGroup group;
+    ASSERT_TRUE(group.set("memory.max", "110M") && group.enter());
+    constexpr std::size_t bytes = 160 * mib;
+    void *data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ASSERT_NE(data, MAP_FAILED);
+    Pinned pinned;
+    Error error;
+    EXPECT_EQ(numa_pool_adopt_pinned(workers, devices, 0, data, bytes, nullptr, pinned.out(), &error), NEAR_E_NOMEM);
+    EXPECT_TRUE(error.says("/memory.max")) << error.message;
+    EXPECT_EQ(numa_pool_adopt_pinned(workers, devices, 0, data, 60 * mib, nullptr, pinned.out(), &error), NEAR_OK)
+        << error.message;
 }
 
 } // namespace
